@@ -1,0 +1,86 @@
+package fsm
+
+import (
+	"maps"
+
+	"github.com/hashicorp/go-memdb"
+)
+
+// change is one command's write transaction: the reads of View, and the writes.
+// Objects in the store are never changed in place: every write puts a new one.
+type change struct{ View }
+
+func (c *change) put(table string, obj any) {
+	if err := c.txn.Insert(table, obj); err != nil {
+		panic("fsm: " + err.Error()) // the schema is ours: a typo in this package
+	}
+}
+
+func (c *change) remove(table string, obj any) {
+	if err := c.txn.Delete(table, obj); err != nil && err != memdb.ErrNotFound {
+		panic("fsm: " + err.Error())
+	}
+}
+
+func (c *change) putJob(j *Job) {
+	j.ModifyIndex = c.index
+	c.put(tableJobs, j)
+}
+
+func (c *change) putVersion(v *JobVersion) { c.put(tableVersions, v) }
+func (c *change) putCursor(cur *Cursor)    { c.put(tableCursors, cur) }
+func (c *change) putFire(f *Fire)          { c.put(tableFires, f) }
+func (c *change) putTask(t *RunTask)       { c.put(tableTasks, t) }
+func (c *change) putStats(s *JobStats)     { c.put(tableStats, s) }
+func (c *change) putSettings(s *Settings)  { c.put(tableSettings, s) }
+
+func (c *change) putRun(r *Run) {
+	r.ModifyIndex = c.index
+	if r.CreateIndex == 0 {
+		r.CreateIndex = c.index
+	}
+	c.put(tableRuns, r)
+}
+
+func (c *change) putShard(s *Shard) {
+	s.ModifyIndex = c.index
+	c.put(tableShards, s)
+}
+
+func (c *change) putNode(n *Node) {
+	n.ModifyIndex = c.index
+	c.put(tableNodes, n)
+}
+
+func (c *change) deleteJob(j *Job)            { c.remove(tableJobs, j) }
+func (c *change) deleteVersion(v *JobVersion) { c.remove(tableVersions, v) }
+func (c *change) deleteCursor(cur *Cursor)    { c.remove(tableCursors, cur) }
+func (c *change) deleteFire(f *Fire)          { c.remove(tableFires, f) }
+
+func (c *change) deleteStats(k JobKey) {
+	c.remove(tableStats, &JobStats{Namespace: k.Namespace, Job: k.Name})
+}
+
+// deleteRun removes a run with its tasks and shards.
+func (c *change) deleteRun(id string) {
+	for s := range c.shardsOf(id) {
+		c.remove(tableShards, s)
+	}
+	for t := range c.tasksOf(id) {
+		c.remove(tableTasks, t)
+	}
+	if r := c.run(id); r != nil {
+		c.remove(tableRuns, r)
+	}
+}
+
+// statsFor returns a copy of a job's counts that may be changed and put.
+func (c *change) statsFor(k JobKey) *JobStats {
+	old := c.stats(k)
+	if old == nil {
+		return &JobStats{Namespace: k.Namespace, Job: k.Name}
+	}
+	s := *old
+	s.Skipped = maps.Clone(old.Skipped)
+	return &s
+}

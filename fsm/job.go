@@ -1,0 +1,217 @@
+package fsm
+
+// Job is what a person applied, less its content: that is in [JobVersion].
+type Job struct {
+	Namespace string `codec:"ns" json:"namespace"`
+	Name      string `codec:"n" json:"name"`
+	Version   uint64 `codec:"v" json:"version"`
+	// Paused: no fire starts; each due instant is recorded as skipped.
+	Paused bool `codec:"p,omitempty" json:"paused"`
+	// PausedAt and ResumedAt bound the last pause: instants within it are skipped
+	// even if they are decided later.
+	PausedAt  Time `codec:"pa,omitempty" json:"paused_at"`
+	ResumedAt Time `codec:"ra,omitempty" json:"resumed_at"`
+	// Deleting: nothing starts any more, and the job goes away with its last
+	// active run.
+	Deleting    bool   `codec:"d,omitempty" json:"deleting,omitempty"`
+	CreatedAt   Time   `codec:"ca" json:"created_at"`
+	UpdatedAt   Time   `codec:"ua" json:"updated_at"`
+	CreateIndex uint64 `codec:"ci" json:"create_index"`
+	ModifyIndex uint64 `codec:"mi" json:"modify_index"`
+}
+
+// Key returns the job's name within the cluster.
+func (j *Job) Key() JobKey { return JobKey{j.Namespace, j.Name} }
+
+// JobKey names a job.
+type JobKey struct {
+	Namespace string `codec:"ns" json:"namespace"`
+	Name      string `codec:"n" json:"name"`
+}
+
+// String returns "name", or "namespace/name" outside the default namespace.
+func (k JobKey) String() string {
+	if k.Namespace == DefaultNamespace {
+		return k.Name
+	}
+	return k.Namespace + "/" + k.Name
+}
+
+// DefaultNamespace is where jobs live that name no other.
+const DefaultNamespace = "default"
+
+// JobVersion is the content of one version of a job. It never changes.
+type JobVersion struct {
+	Namespace string  `codec:"ns" json:"namespace"`
+	Name      string  `codec:"n" json:"name"`
+	Version   uint64  `codec:"v" json:"version"`
+	CreatedAt Time    `codec:"ca" json:"created_at"`
+	Spec      JobSpec `codec:"s" json:"spec"`
+}
+
+// JobSpec is a job as its file describes it.
+type JobSpec struct {
+	Namespace   string            `codec:"ns" json:"namespace"`
+	Name        string            `codec:"n" json:"name"`
+	Description string            `codec:"d,omitempty" json:"description,omitempty"`
+	Labels      map[string]string `codec:"l,omitempty" json:"labels,omitempty"`
+	Schedules   []Schedule        `codec:"sc,omitempty" json:"schedules,omitempty"`
+	Tasks       []Task            `codec:"t" json:"tasks"`
+	History     History           `codec:"h" json:"history"`
+}
+
+// Key returns the name of the job that the spec describes.
+func (s *JobSpec) Key() JobKey { return JobKey{s.Namespace, s.Name} }
+
+// History bounds what is kept of a job's past. Zero fields mean the defaults.
+type History struct {
+	Runs int      `codec:"r,omitempty" json:"runs,omitempty"`
+	Age  Duration `codec:"a,omitempty" json:"age,omitempty"`
+}
+
+// Limits of what is kept of a job.
+const (
+	DefaultHistoryRuns = 100
+	DefaultHistoryAge  = Duration(7 * 24 * 3600 * 1e9)
+	// firesPerRun: the ledger reaches further back than the runs, since an
+	// outcome costs a tenth of a run.
+	firesPerRun = 10
+	keptVersion = 10
+)
+
+// KeepRuns returns how many ended runs are kept.
+func (h History) KeepRuns() int {
+	if h.Runs == 0 {
+		return DefaultHistoryRuns
+	}
+	return h.Runs
+}
+
+// KeepFires returns how many outcomes of fires are kept.
+func (h History) KeepFires() int { return h.KeepRuns() * firesPerRun }
+
+// KeepFor returns for how long ended runs and outcomes are kept.
+func (h History) KeepFor() Duration {
+	if h.Age == 0 {
+		return DefaultHistoryAge
+	}
+	return h.Age
+}
+
+// Overlap policies.
+const (
+	OverlapAllow   = "allow"
+	OverlapForbid  = "forbid"
+	OverlapQueue   = "queue"
+	OverlapReplace = "replace"
+)
+
+// Misfire policies.
+const (
+	MisfireSkip = "skip"
+	MisfireLast = "last"
+	MisfireAll  = "all"
+)
+
+// Schedule is one schedule block. Exactly one of Cron, Every and At is set.
+// The strings are checked by the job-file decoder with the code that evaluates
+// them; here they are only bounded.
+type Schedule struct {
+	Cron          string     `codec:"c,omitempty" json:"cron,omitempty"`
+	Every         Duration   `codec:"e,omitempty" json:"every,omitempty"`
+	At            []Time     `codec:"a,omitempty" json:"at,omitempty"`
+	Timezone      string     `codec:"z,omitempty" json:"timezone,omitempty"`
+	Jitter        Duration   `codec:"j,omitempty" json:"jitter,omitempty"`
+	NotBefore     Time       `codec:"nb,omitempty" json:"not_before,omitempty"`
+	NotAfter      Time       `codec:"na,omitempty" json:"not_after,omitempty"`
+	Blackout      []Blackout `codec:"b,omitempty" json:"blackout,omitempty"`
+	DSTGap        string     `codec:"dg,omitempty" json:"dst_gap,omitempty"`
+	DSTRepeat     string     `codec:"dr,omitempty" json:"dst_repeat,omitempty"`
+	Overlap       string     `codec:"o,omitempty" json:"overlap,omitempty"`
+	Misfire       string     `codec:"m,omitempty" json:"misfire,omitempty"`
+	MisfireLimit  int        `codec:"ml,omitempty" json:"misfire_limit,omitempty"`
+	StartDeadline Duration   `codec:"sd,omitempty" json:"start_deadline,omitempty"`
+}
+
+// OverlapPolicy returns the policy, forbid if none is set.
+func (s *Schedule) OverlapPolicy() string {
+	if s.Overlap == "" {
+		return OverlapForbid
+	}
+	return s.Overlap
+}
+
+// Blackout is a window in which due instants are skipped: either From and To,
+// or the instants of Cron, each for Duration.
+type Blackout struct {
+	From     Time     `codec:"f,omitempty" json:"from,omitempty"`
+	To       Time     `codec:"t,omitempty" json:"to,omitempty"`
+	Cron     string   `codec:"c,omitempty" json:"cron,omitempty"`
+	Duration Duration `codec:"d,omitempty" json:"duration,omitempty"`
+}
+
+// Drivers of a task.
+const (
+	DriverExec  = "exec"
+	DriverShell = "shell"
+	DriverNoop  = "noop"
+)
+
+// Task is a node of a job's graph.
+type Task struct {
+	Name      string            `codec:"n" json:"name"`
+	Driver    string            `codec:"d,omitempty" json:"driver"`
+	Command   string            `codec:"c,omitempty" json:"command,omitempty"`
+	Args      []string          `codec:"a,omitempty" json:"args,omitempty"`
+	Env       map[string]string `codec:"e,omitempty" json:"env,omitempty"`
+	Dir       string            `codec:"di,omitempty" json:"dir,omitempty"`
+	Timeout   Duration          `codec:"t,omitempty" json:"timeout,omitempty"`
+	Grace     Duration          `codec:"g,omitempty" json:"kill_grace,omitempty"`
+	Weight    int               `codec:"w,omitempty" json:"weight,omitempty"`
+	DependsOn []string          `codec:"do,omitempty" json:"depends_on,omitempty"`
+	// OutputLimit bounds what is kept of an attempt's output, in bytes.
+	OutputLimit int64 `codec:"ol,omitempty" json:"output_limit,omitempty"`
+}
+
+// Defaults of a task.
+const (
+	DefaultGrace       = Duration(10e9)
+	DefaultWeight      = 1
+	DefaultOutputLimit = 10 << 20
+)
+
+// KillGrace is the time between TERM and KILL.
+func (t *Task) KillGrace() Duration {
+	if t.Grace == 0 {
+		return DefaultGrace
+	}
+	return t.Grace
+}
+
+// Load is the task's weight, at least 1.
+func (t *Task) Load() int { return max(t.Weight, DefaultWeight) }
+
+// Task returns the task of that name, or nil.
+func (s *JobSpec) Task(name string) *Task {
+	for i := range s.Tasks {
+		if s.Tasks[i].Name == name {
+			return &s.Tasks[i]
+		}
+	}
+	return nil
+}
+
+// Overlap returns the strictest policy of the job's schedules; a job without a
+// schedule allows any number of runs.
+func (s *JobSpec) Overlap() string {
+	if len(s.Schedules) == 0 {
+		return OverlapAllow
+	}
+	policy := OverlapAllow
+	for i := range s.Schedules {
+		if p := s.Schedules[i].OverlapPolicy(); p != OverlapAllow {
+			policy = p
+		}
+	}
+	return policy
+}

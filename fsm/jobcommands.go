@@ -1,0 +1,302 @@
+package fsm
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// PutJobs applies job specs: all of them or, if one is refused, none.
+type PutJobs struct {
+	At   Time     `codec:"at"`
+	Jobs []PutJob `codec:"j"`
+}
+
+// PutJob is one spec with what the proposer computed for it.
+type PutJob struct {
+	Spec JobSpec `codec:"s"`
+	// Next holds the first instant after At of each schedule.
+	Next []Time `codec:"n,omitempty"`
+	// Version, if not zero, is the version that the job must have now.
+	Version uint64 `codec:"v,omitempty"`
+}
+
+// PutResult says what became of one job of a PutJobs.
+type PutResult struct {
+	Job     JobKey `json:"job"`
+	Version uint64 `json:"version"`
+	Created bool   `json:"created"`
+	Changed bool   `json:"changed"`
+}
+
+// DeleteJob stops a job's fires, cancels its runs, and removes it with the last.
+type DeleteJob struct {
+	At  Time   `codec:"at"`
+	Job JobKey `codec:"j"`
+}
+
+// SetPaused pauses or resumes a job.
+type SetPaused struct {
+	At     Time   `codec:"at"`
+	Job    JobKey `codec:"j"`
+	Paused bool   `codec:"p"`
+}
+
+// PruneHistory drops what is older than each job's history says, seen from At.
+type PruneHistory struct {
+	At   Time     `codec:"at"`
+	Jobs []JobKey `codec:"j"`
+}
+
+func applyPutJobs(c *change, cmd *PutJobs) (any, error) {
+	seen := make(map[JobKey]bool, len(cmd.Jobs))
+	for i := range cmd.Jobs {
+		if err := checkPut(c, &cmd.Jobs[i]); err != nil {
+			return nil, err
+		}
+		key := cmd.Jobs[i].Spec.Key()
+		if seen[key] {
+			return nil, fmt.Errorf("%w: job %s stands twice in one request", ErrInvalid, key)
+		}
+		seen[key] = true
+	}
+	results := make([]PutResult, len(cmd.Jobs))
+	for i := range cmd.Jobs {
+		results[i] = putJob(c, &cmd.Jobs[i], cmd.At)
+	}
+	return results, nil
+}
+
+func checkPut(c *change, p *PutJob) error {
+	key := p.Spec.Key()
+	if errs := p.Spec.Validate(); len(errs) > 0 {
+		return fmt.Errorf("job %s: %w", key, errs[0])
+	}
+	if len(p.Next) != len(p.Spec.Schedules) {
+		return fmt.Errorf("%w: job %s: %d first instants for %d schedules", ErrInvalid, key, len(p.Next), len(p.Spec.Schedules))
+	}
+	job := c.job(key)
+	if job != nil && job.Deleting {
+		return fmt.Errorf("job %s: %w", key, ErrDeleting)
+	}
+	if p.Version != 0 && (job == nil || job.Version != p.Version) {
+		return fmt.Errorf("%w: job %s is no longer at version %d", ErrConflict, key, p.Version)
+	}
+	return nil
+}
+
+func putJob(c *change, p *PutJob, at Time) PutResult {
+	key := p.Spec.Key()
+	result := PutResult{Job: key, Created: true, Changed: true}
+	job := &Job{Namespace: key.Namespace, Name: key.Name, CreatedAt: at, CreateIndex: c.index}
+	if old := c.job(key); old != nil {
+		result.Created = false
+		if bytes.Equal(encode(&c.version(key, old.Version).Spec), encode(&p.Spec)) {
+			result.Changed, result.Version = false, old.Version
+			return result
+		}
+		copied := *old
+		job = &copied
+	}
+	job.Version++
+	job.UpdatedAt = at
+	result.Version = job.Version
+	c.putJob(job)
+	c.putVersion(&JobVersion{
+		Namespace: key.Namespace, Name: key.Name, Version: job.Version, CreatedAt: at, Spec: p.Spec,
+	})
+	dropOldVersions(c, job)
+	withdrawFires(c, key, at)
+	for cur := range c.cursorsOf(key) {
+		c.deleteCursor(cur)
+	}
+	for i, next := range p.Next {
+		c.putCursor(&Cursor{
+			Namespace: key.Namespace, Job: key.Name, Schedule: i,
+			Version: job.Version, Next: next, Decided: at,
+		})
+	}
+	return result
+}
+
+// dropOldVersions keeps the newest versions and those that active runs need.
+func dropOldVersions(c *change, job *Job) {
+	if job.Version <= keptVersion {
+		return
+	}
+	needed := map[uint64]bool{}
+	for r := range c.activeRuns(job.Key()) {
+		needed[r.Version] = true
+	}
+	for v := range c.versionsOf(job.Key()) {
+		if v.Version+keptVersion > job.Version {
+			break
+		}
+		if !needed[v.Version] {
+			c.deleteVersion(v)
+		}
+	}
+}
+
+// withdrawFires takes back what an older version has committed but not started:
+// the new version decides its own instants.
+func withdrawFires(c *change, key JobKey, at Time) {
+	for run := range c.activeRuns(key) {
+		if run.Opened || run.ScheduledAt == 0 {
+			continue
+		}
+		gate := c.shard(run.ID, run.Gate, 0)
+		switch gate.State {
+		case ShardArmed:
+			retract(c, gate, WhyVersion)
+		case ShardPending:
+			withdrawRun(c, run, gate, at)
+		}
+	}
+}
+
+// withdrawRun removes an unstarted run with its fire, as if it had never been
+// decided.
+func withdrawRun(c *change, run *Run, gate *Shard, at Time) {
+	if gate.Maybe {
+		dropUnstarted(c, run, gate, "", at)
+		return
+	}
+	if f := c.fire(run.JobKey(), run.ScheduledAt); f != nil && f.Outcome == "" {
+		c.deleteFire(f)
+	}
+	freeManual(c, run.JobKey(), run.ID)
+	dropRun(c, run)
+}
+
+// dropUnstarted ends a run whose gate is held by no node: skipped for the given
+// reason, or, where an attempt of it may have started, ran and lost.
+func dropUnstarted(c *change, run *Run, gate *Shard, reason string, at Time) {
+	if !gate.Maybe {
+		skipRun(c, run, reason, at)
+		return
+	}
+	decideOutcome(c, run, OutcomeRan, ReasonLost)
+	finishShard(c, gate, ShardFailed, "may have started on a node that was lost", at)
+}
+
+func applySetPaused(c *change, cmd *SetPaused) (any, error) {
+	old := c.job(cmd.Job)
+	if old == nil {
+		return nil, fmt.Errorf("job %s: %w", cmd.Job, ErrNotFound)
+	}
+	if old.Deleting {
+		return nil, fmt.Errorf("job %s: %w", cmd.Job, ErrDeleting)
+	}
+	if old.Paused == cmd.Paused {
+		return nil, nil
+	}
+	job := *old
+	job.Paused = cmd.Paused
+	if cmd.Paused {
+		job.PausedAt, job.ResumedAt = cmd.At, 0
+	} else {
+		job.ResumedAt = cmd.At
+	}
+	c.putJob(&job)
+	if cmd.Paused {
+		pauseRuns(c, cmd.Job, cmd.At)
+	}
+	return nil, nil
+}
+
+// pauseRuns takes back every run that has not started. Runs that have go on,
+// their retries and later tasks included.
+func pauseRuns(c *change, key JobKey, at Time) {
+	for run := range c.activeRuns(key) {
+		if run.Opened {
+			continue
+		}
+		if len(run.WaitsFor) > 0 {
+			cancelUnstarted(c, run, ReasonPaused, at)
+			continue
+		}
+		gate := c.shard(run.ID, run.Gate, 0)
+		switch gate.State {
+		case ShardArmed, ShardRetracting:
+			retract(c, gate, WhyPause)
+		case ShardPending:
+			dropUnstarted(c, run, gate, ReasonPaused, at)
+		}
+	}
+}
+
+// skippedByPause says whether an instant fell into the job's last pause.
+func (j *Job) skippedByPause(t Time) bool {
+	return j.Paused || (j.ResumedAt != 0 && t >= j.PausedAt && t <= j.ResumedAt)
+}
+
+func applyDeleteJob(c *change, cmd *DeleteJob) (any, error) {
+	old := c.job(cmd.Job)
+	if old == nil {
+		return nil, fmt.Errorf("job %s: %w", cmd.Job, ErrNotFound)
+	}
+	if old.Deleting {
+		return nil, nil
+	}
+	job := *old
+	job.Deleting = true
+	c.putJob(&job)
+	for run := range c.activeRuns(cmd.Job) {
+		if now := c.run(run.ID); now != nil && !now.State.Ended() {
+			cancelRun(c, now, "job deleted", cmd.At)
+		}
+	}
+	if c.job(cmd.Job) != nil && !c.hasActiveRuns(cmd.Job) {
+		removeJob(c, &job)
+	}
+	return nil, nil
+}
+
+// removeJob forgets a job and everything that belonged to it.
+func removeJob(c *change, job *Job) {
+	key := job.Key()
+	for r := range c.runsOf(key) {
+		c.deleteRun(r.ID)
+	}
+	for f := range c.firesOf(key) {
+		c.deleteFire(f)
+	}
+	for cur := range c.cursorsOf(key) {
+		c.deleteCursor(cur)
+	}
+	for v := range c.versionsOf(key) {
+		c.deleteVersion(v)
+	}
+	c.deleteStats(key)
+	c.deleteJob(job)
+}
+
+func applyPruneHistory(c *change, cmd *PruneHistory) (any, error) {
+	for _, key := range cmd.Jobs {
+		if c.job(key) == nil {
+			continue
+		}
+		pruneJob(c, key, cmd.At.Add(-c.historyOf(key).KeepFor()))
+	}
+	return nil, nil
+}
+
+func pruneJob(c *change, key JobKey, before Time) {
+	stats := c.statsFor(key)
+	for r := range c.runsOf(key) {
+		if r.State.Ended() && r.EndedAt < before {
+			c.deleteRun(r.ID)
+			stats.Runs--
+		}
+	}
+	for f := range c.firesOf(key) {
+		if f.ScheduledAt >= before {
+			break
+		}
+		if f.Outcome != "" && !c.runActive(f.RunID) {
+			c.deleteFire(f)
+			stats.Fires--
+		}
+	}
+	c.putStats(stats)
+}

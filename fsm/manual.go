@@ -1,0 +1,200 @@
+package fsm
+
+import (
+	"fmt"
+	"slices"
+)
+
+// StartRun makes a manual run. Applied again with the same ID it changes nothing.
+type StartRun struct {
+	At  Time   `codec:"at"`
+	ID  string `codec:"id"`
+	Job JobKey `codec:"j"`
+}
+
+// CancelRun asks for the end of a run.
+type CancelRun struct {
+	At Time   `codec:"at"`
+	ID string `codec:"id"`
+}
+
+func applyStartRun(c *change, cmd *StartRun) (any, error) {
+	if old := c.run(cmd.ID); old != nil {
+		return old, nil
+	}
+	job := c.job(cmd.Job)
+	if job == nil {
+		return nil, fmt.Errorf("job %s: %w", cmd.Job, ErrNotFound)
+	}
+	if job.Deleting {
+		return nil, fmt.Errorf("job %s: %w", cmd.Job, ErrDeleting)
+	}
+	spec := &c.version(cmd.Job, job.Version).Spec
+	run := &Run{
+		ID: cmd.ID, Namespace: cmd.Job.Namespace, Job: cmd.Job.Name, Version: job.Version,
+		Trigger: TriggerManual, CreatedAt: cmd.At, Overlap: spec.Overlap(),
+	}
+	if run.Overlap == OverlapAllow {
+		run.Opened = true
+		createRun(c, run, spec)
+		return run, nil
+	}
+	return startExclusive(c, run, spec)
+}
+
+// startExclusive makes a manual run of a job that allows one run at a time.
+// Fires that are armed but not started are asked back first; fires that sit on
+// no node simply come after it; anything else that is active refuses it.
+func startExclusive(c *change, run *Run, spec *JobSpec) (any, error) {
+	var armed []*Shard
+	var behind []*Run
+	for other := range c.activeRuns(run.JobKey()) {
+		gate := c.shard(other.ID, other.Gate, 0)
+		switch {
+		case other.ScheduledAt == 0 || other.Opened || gate == nil || gate.Maybe || gate.State == ShardRetracting:
+			return nil, fmt.Errorf("job %s, run %s: %w", run.JobKey(), other.ID, ErrOverlap)
+		case gate.State == ShardArmed:
+			armed = append(armed, gate)
+		default:
+			behind = append(behind, other)
+		}
+	}
+	for _, gate := range armed {
+		run.WaitsFor = append(run.WaitsFor, gate.RunID)
+		retract(c, gate, WhyManual)
+	}
+	for _, other := range behind {
+		addCondition(c, other, run.ID)
+	}
+	// It needs no condition: every active run is behind it or asked back.
+	createRun(c, run, spec)
+	return run, nil
+}
+
+func addCondition(c *change, run *Run, id string) {
+	r := *run
+	r.Condition = append(slices.Clone(r.Condition), id)
+	c.putRun(&r)
+}
+
+// waitingManual returns the manual run that waits for the given run, if any.
+func waitingManual(c *change, job JobKey, runID string) *Run {
+	for r := range c.activeRuns(job) {
+		if slices.Contains(r.WaitsFor, runID) {
+			return r
+		}
+	}
+	return nil
+}
+
+// yieldToManual puts a fire that was asked back behind the manual run.
+func yieldToManual(c *change, run *Run) {
+	if manual := waitingManual(c, run.JobKey(), run.ID); manual != nil {
+		addCondition(c, run, manual.ID)
+	}
+	freeManual(c, run.JobKey(), run.ID)
+}
+
+// freeManual tells a waiting manual run that one fire will not start, and lets
+// it be placed after the last.
+func freeManual(c *change, job JobKey, runID string) {
+	manual := waitingManual(c, job, runID)
+	if manual == nil {
+		return
+	}
+	m := *manual
+	m.WaitsFor = slices.DeleteFunc(slices.Clone(m.WaitsFor), func(id string) bool { return id == runID })
+	if len(m.WaitsFor) == 0 {
+		m.WaitsFor = nil
+	}
+	c.putRun(&m)
+	if m.WaitsFor == nil {
+		releaseTask(c, &m, c.specOf(&m).Task(m.Gate))
+	}
+}
+
+// refuseManual ends a waiting manual run because a fire that it had asked back
+// has started after all.
+func refuseManual(c *change, job JobKey, runID string, at Time) {
+	if manual := waitingManual(c, job, runID); manual != nil {
+		cancelUnstarted(c, manual, ReasonOverlap, at)
+	}
+}
+
+// cancelUnstarted ends a run none of whose shards is held by a node.
+func cancelUnstarted(c *change, run *Run, reason string, at Time) {
+	r := *run
+	r.Cancelling, r.WaitsFor = true, nil
+	if r.Reason == "" {
+		r.Reason = reason
+	}
+	c.putRun(&r)
+	for t := range c.tasksOf(r.ID) {
+		cancelTask(c, t, at)
+	}
+	r.TasksDone = r.TasksTotal
+	endRun(c, &r, at)
+}
+
+// cancelTask ends a task of which nothing runs.
+func cancelTask(c *change, t *RunTask, at Time) {
+	if t.State.Ended() {
+		return
+	}
+	rt := *t
+	rt.State, rt.EndedAt = TaskCancelled, at
+	c.putTask(&rt)
+	for s := range c.shardsOf(t.RunID) {
+		if s.Task == t.Name && !s.State.Ended() {
+			gone := *s
+			gone.State, gone.Why = ShardCancelled, ""
+			c.putShard(&gone)
+		}
+	}
+}
+
+func applyCancelRun(c *change, cmd *CancelRun) (any, error) {
+	run := c.run(cmd.ID)
+	if run == nil {
+		return nil, fmt.Errorf("run %s: %w", cmd.ID, ErrNotFound)
+	}
+	if run.State.Ended() {
+		return nil, fmt.Errorf("run %s is %s: %w", cmd.ID, run.State, ErrEnded)
+	}
+	cancelRun(c, run, "cancelled on request", cmd.At)
+	return nil, nil
+}
+
+// cancelRun ends what has not started, asks armed attempts back, and leaves
+// running ones to be killed by their nodes, which watch Cancelling.
+func cancelRun(c *change, run *Run, reason string, at Time) {
+	if run.Cancelling {
+		return
+	}
+	r := *run
+	r.Cancelling, r.Reason, r.WaitsFor = true, reason, nil
+	c.putRun(&r)
+	for t := range c.tasksOf(r.ID) {
+		if t.State == TaskWaiting {
+			cancelTask(c, t, at)
+			r.TasksDone++
+			r.TasksFailed++
+		}
+	}
+	c.putRun(&r)
+	held := false
+	for s := range c.shardsOf(r.ID) {
+		switch s.State {
+		case ShardPending:
+			finishShard(c, s, ShardCancelled, "", at)
+		case ShardArmed:
+			retract(c, s, WhyCancel)
+			held = true
+		case ShardRetracting, ShardRunning:
+			held = true
+		}
+	}
+	if now := c.run(r.ID); !held && now != nil && !now.State.Ended() {
+		endRun(c, now, at)
+	}
+}

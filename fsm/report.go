@@ -1,0 +1,175 @@
+package fsm
+
+import "fmt"
+
+// ReportKind is what a node says of an attempt.
+type ReportKind string
+
+// Kinds of reports.
+const (
+	// ReportStarted: the process runs.
+	ReportStarted ReportKind = "started"
+	// ReportEnded: it ran and ended; Outcome says how.
+	ReportEnded ReportKind = "ended"
+	// ReportKilled: it ran, or may have, and its node made sure that it runs no
+	// more: the supervisor died, or fenced it.
+	ReportKilled ReportKind = "killed"
+	// ReportNever: it has not started here and never will.
+	ReportNever ReportKind = "never"
+	// ReportSkipped: its condition did not hold at its instant.
+	ReportSkipped ReportKind = "skipped"
+	// ReportMissed: its start deadline passed.
+	ReportMissed ReportKind = "missed"
+)
+
+// Report is a node's word on one attempt. It is sent again until the log shows
+// it, so that applying it twice must change nothing the second time.
+type Report struct {
+	AttemptRef `codec:"r"`
+	Kind       ReportKind `codec:"k" json:"kind"`
+	StartedAt  Time       `codec:"sa,omitempty" json:"started_at"`
+	EndedAt    Time       `codec:"ea,omitempty" json:"ended_at"`
+	Outcome    string     `codec:"o,omitempty" json:"outcome,omitempty"`
+	ExitCode   int        `codec:"x,omitempty" json:"exit_code"`
+	Signal     string     `codec:"g,omitempty" json:"signal,omitempty"`
+	Error      string     `codec:"e,omitempty" json:"error,omitempty"`
+	Tail       []byte     `codec:"t,omitempty" json:"tail,omitempty"`
+	Truncated  bool       `codec:"tr,omitempty" json:"truncated,omitempty"`
+}
+
+// ReportAttempts carries the reports of one incarnation of one node.
+type ReportAttempts struct {
+	At          Time     `codec:"at"`
+	Node        string   `codec:"n" json:"node"`
+	Incarnation uint64   `codec:"i" json:"incarnation"`
+	Reports     []Report `codec:"r" json:"reports"`
+}
+
+func applyReportAttempts(c *change, cmd *ReportAttempts) (any, error) {
+	results := make([]error, len(cmd.Reports))
+	for i := range cmd.Reports {
+		results[i] = applyReport(c, cmd, &cmd.Reports[i])
+	}
+	return results, nil
+}
+
+func applyReport(c *change, cmd *ReportAttempts, r *Report) error {
+	s := c.shard(r.RunID, r.Task, r.Shard)
+	if s == nil || s.Current.Number != r.Attempt || s.Current.Node != cmd.Node || cmd.Incarnation < s.Current.Incarnation {
+		return ErrStale
+	}
+	switch r.Kind {
+	case ReportStarted:
+		return reportStarted(c, s, r)
+	case ReportEnded:
+		return reportEnded(c, s, r)
+	case ReportKilled:
+		return loseAttempt(c, s, AttemptKilled, r.Error, r.EndedAt)
+	case ReportNever:
+		return releaseAttempt(c, s, cmd.At)
+	case ReportSkipped, ReportMissed:
+		return reportUnstarted(c, s, r, cmd.At)
+	}
+	return fmt.Errorf("%w: report kind %q", ErrInvalid, r.Kind)
+}
+
+func reportStarted(c *change, old *Shard, r *Report) error {
+	if old.State != ShardArmed && old.State != ShardRetracting {
+		return ErrStale
+	}
+	markStarted(c, old, r.StartedAt)
+	return nil
+}
+
+// markStarted moves an armed or retracting shard to running, with all that
+// follows for its run. It returns the shard as it is then.
+func markStarted(c *change, old *Shard, at Time) *Shard {
+	s := *old
+	if s.State == ShardRetracting && s.Why == WhyManual {
+		refuseManual(c, s.JobKey(), s.RunID, at)
+	}
+	s.State, s.Why, s.Known, s.Maybe = ShardRunning, "", true, true
+	s.Current.StartedAt = at
+	c.putShard(&s)
+	rt := *c.task(s.RunID, s.Task)
+	if rt.State == TaskPending {
+		rt.State, rt.StartedAt = TaskRunning, at
+		c.putTask(&rt)
+	}
+	openRun(c, c.run(s.RunID), at)
+	return &s
+}
+
+// JobKey returns the name of the shard's job.
+func (s *Shard) JobKey() JobKey { return JobKey{s.Namespace, s.Job} }
+
+func reportEnded(c *change, old *Shard, r *Report) error {
+	if !old.State.Held() {
+		return ErrStale
+	}
+	if old.State != ShardRunning {
+		old = markStarted(c, old, r.StartedAt)
+	}
+	s := *old
+	a := &s.Current
+	a.EndedAt, a.Outcome, a.ExitCode, a.Signal = r.EndedAt, r.Outcome, r.ExitCode, r.Signal
+	a.Error, a.Tail, a.Truncated = clip(r.Error, maxErrorText), r.Tail[max(0, len(r.Tail)-MaxTail):], r.Truncated
+	c.putShard(&s)
+	run := c.run(s.RunID)
+	switch {
+	case r.Outcome == AttemptSucceeded:
+		finishShard(c, &s, ShardSucceeded, "", r.EndedAt)
+	case r.Outcome == AttemptCancelled || run.Cancelling:
+		finishShard(c, &s, ShardCancelled, "", r.EndedAt)
+	default:
+		finishShard(c, &s, ShardFailed, failure(a), r.EndedAt)
+	}
+	return nil
+}
+
+// failure says in a few words why an attempt failed.
+func failure(a *Attempt) string {
+	switch {
+	case a.Outcome == AttemptTimeout:
+		return "timed out"
+	case a.Outcome == AttemptStartFailed:
+		return "could not be started: " + a.Error
+	case a.Signal != "":
+		return "killed by " + a.Signal
+	}
+	return fmt.Sprintf("exit code %d", a.ExitCode)
+}
+
+// reportUnstarted takes the decision of the node that held the gate: the fire
+// is skipped or missed, and its run never was.
+func reportUnstarted(c *change, s *Shard, r *Report, at Time) error {
+	run := c.run(s.RunID)
+	if (s.State != ShardArmed && s.State != ShardRetracting) || run.Opened || s.Maybe {
+		return ErrStale
+	}
+	reason := ReasonOverlap
+	if r.Kind == ReportMissed {
+		reason = ReasonMissed
+	}
+	skipRun(c, run, reason, at)
+	return nil
+}
+
+// skipRun ends a run that never started: its fire is skipped for that reason.
+// A manual run that waited for the fire need wait no longer.
+func skipRun(c *change, run *Run, reason string, at Time) {
+	if run.ScheduledAt == 0 {
+		cancelUnstarted(c, run, reason, at)
+		return
+	}
+	decideOutcome(c, run, OutcomeSkipped, reason)
+	freeManual(c, run.JobKey(), run.ID)
+	dropRun(c, run)
+}
+
+func clip(s string, n int) string {
+	if len(s) > n {
+		return s[:n]
+	}
+	return s
+}

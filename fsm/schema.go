@@ -1,0 +1,153 @@
+package fsm
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/hashicorp/go-memdb"
+)
+
+// Tables of the store.
+const (
+	tableJobs     = "jobs"
+	tableVersions = "versions"
+	tableCursors  = "cursors"
+	tableFires    = "fires"
+	tableRuns     = "runs"
+	tableTasks    = "tasks"
+	tableShards   = "shards"
+	tableNodes    = "nodes"
+	tableStats    = "stats"
+	tableSettings = "settings"
+)
+
+// Secondary indexes.
+const (
+	indexID = "id"
+	// byJob lists a job's runs, oldest first.
+	byJob = "job"
+	// byActive lists a job's runs that have not ended, in the order in which
+	// they entered the log.
+	byActive = "active"
+	// byNode lists the shards that a node holds.
+	byNode = "node"
+	// byPending lists the shards that wait for a place.
+	byPending = "pending"
+	// byDue orders the cursors by their next instant.
+	byDue = "due"
+)
+
+// keyFunc returns an object's key in one index, or nil if it does not belong.
+type keyFunc[T any] func(*T) []byte
+
+// keyIndex lets memdb index a *T by a key that we build ourselves: no
+// reflection, and partial indexes come for free.
+type keyIndex[T any] struct{ key keyFunc[T] }
+
+func (x keyIndex[T]) FromObject(obj any) (bool, []byte, error) {
+	v, ok := obj.(*T)
+	if !ok {
+		return false, nil, fmt.Errorf("index of %T got %T", v, obj)
+	}
+	k := x.key(v)
+	return k != nil, k, nil
+}
+
+func (x keyIndex[T]) FromArgs(args ...any) ([]byte, error) {
+	if len(args) != 1 {
+		return nil, fmt.Errorf("want one key, got %d arguments", len(args))
+	}
+	k, ok := args[0].([]byte)
+	if !ok {
+		return nil, fmt.Errorf("want a key, got %T", args[0])
+	}
+	return k, nil
+}
+
+func (x keyIndex[T]) PrefixFromArgs(args ...any) ([]byte, error) { return x.FromArgs(args...) }
+
+// index makes a unique index; AllowMissing makes it partial.
+func index[T any](name string, key keyFunc[T]) *memdb.IndexSchema {
+	return &memdb.IndexSchema{Name: name, Unique: true, AllowMissing: name != indexID, Indexer: keyIndex[T]{key}}
+}
+
+func tableOf(name string, indexes ...*memdb.IndexSchema) *memdb.TableSchema {
+	t := &memdb.TableSchema{Name: name, Indexes: map[string]*memdb.IndexSchema{}}
+	for _, i := range indexes {
+		t.Indexes[i.Name] = i
+	}
+	return t
+}
+
+func schema() *memdb.DBSchema {
+	s := &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{}}
+	for _, t := range []*memdb.TableSchema{
+		tableOf(tableJobs, index(indexID, func(j *Job) []byte { return jobKey(j.Key()) })),
+		tableOf(tableVersions, index(indexID, func(v *JobVersion) []byte {
+			return versionKey(JobKey{v.Namespace, v.Name}, v.Version)
+		})),
+		tableOf(tableCursors,
+			index(indexID, func(c *Cursor) []byte { return cursorKey(c.JobKey(), c.Schedule) }),
+			index(byDue, func(c *Cursor) []byte {
+				if c.Next == 0 {
+					return nil
+				}
+				return append(timeKey(c.Next), cursorKey(c.JobKey(), c.Schedule)...)
+			})),
+		tableOf(tableFires, index(indexID, func(f *Fire) []byte { return fireKey(JobKey{f.Namespace, f.Job}, f.ScheduledAt) })),
+		tableOf(tableRuns,
+			index(indexID, func(r *Run) []byte { return text(r.ID) }),
+			index(byJob, func(r *Run) []byte { return append(jobKey(r.JobKey()), r.ID...) }),
+			index(byActive, func(r *Run) []byte {
+				if r.State.Ended() {
+					return nil
+				}
+				return append(append(jobKey(r.JobKey()), number(r.CreateIndex)...), r.ID...)
+			})),
+		tableOf(tableTasks, index(indexID, func(t *RunTask) []byte { return taskKey(t.RunID, t.Name) })),
+		tableOf(tableShards,
+			index(indexID, func(s *Shard) []byte { return shardKey(s.RunID, s.Task, s.Index) }),
+			index(byNode, func(s *Shard) []byte {
+				if !s.State.Held() {
+					return nil
+				}
+				return append(text(s.Current.Node), shardKey(s.RunID, s.Task, s.Index)...)
+			}),
+			index(byPending, func(s *Shard) []byte {
+				if s.State != ShardPending {
+					return nil
+				}
+				return shardKey(s.RunID, s.Task, s.Index)
+			})),
+		tableOf(tableNodes, index(indexID, func(n *Node) []byte { return text(n.ID) })),
+		tableOf(tableStats, index(indexID, func(s *JobStats) []byte { return jobKey(JobKey{s.Namespace, s.Job}) })),
+		tableOf(tableSettings, index(indexID, func(*Settings) []byte { return text("settings") })),
+	} {
+		s.Tables[t.Name] = t
+	}
+	return s
+}
+
+// Keys are texts ended by a zero byte, which no name may contain, and big-endian
+// numbers: they sort as their parts do, and a part is a prefix.
+
+func text(s string) []byte { return append([]byte(s), 0) }
+
+func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+
+// timeKey sorts times before 1970 first.
+func timeKey(t Time) []byte { return number(uint64(t) ^ 1<<63) }
+
+func jobKey(k JobKey) []byte { return append(text(k.Namespace), text(k.Name)...) }
+
+func versionKey(k JobKey, v uint64) []byte { return append(jobKey(k), number(v)...) }
+
+func cursorKey(k JobKey, schedule int) []byte { return append(jobKey(k), number(uint64(schedule))...) }
+
+func fireKey(k JobKey, t Time) []byte { return append(jobKey(k), timeKey(t)...) }
+
+func taskKey(run, task string) []byte { return append(text(run), text(task)...) }
+
+func shardKey(run, task string, i int) []byte {
+	return append(taskKey(run, task), number(uint64(i))...)
+}

@@ -1,0 +1,155 @@
+package fsm
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"github.com/hashicorp/go-memdb"
+	"github.com/hashicorp/raft"
+)
+
+// Store is the replicated state of one node. It is a raft.FSM.
+type Store struct {
+	state atomic.Pointer[state]
+	fatal func(error)
+}
+
+// state is one life of the database: a restore replaces it whole.
+type state struct {
+	db *memdb.MemDB
+	// index of the last entry applied. It is stored after the commit of the
+	// entry's changes: a reader may see newer rows than its index says, never
+	// older ones.
+	index atomic.Uint64
+	// abandoned is closed when a restore has replaced this state.
+	abandoned chan struct{}
+}
+
+// NewStore returns an empty store. fatal is called, once for each, with faults
+// after which this replica cannot go on: it must end the process, or at least
+// never apply another entry.
+func NewStore(fatal func(error)) *Store {
+	s := &Store{fatal: fatal}
+	s.state.Store(newState())
+	return s
+}
+
+func newState() *state {
+	db, err := memdb.NewMemDB(schema())
+	if err != nil {
+		panic("fsm: " + err.Error()) // the schema is a constant of this package
+	}
+	return &state{db: db, abandoned: make(chan struct{})}
+}
+
+// Index returns the index of the last applied entry. Any goroutine may call it.
+func (s *Store) Index() uint64 { return s.state.Load().index.Load() }
+
+// Read returns a view of the state as it is now. Any goroutine may call it.
+func (s *Store) Read() *View { return s.state.Load().view(nil) }
+
+// Watch returns a view that remembers what is read through it; [View.Changed]
+// then tells of changes. A restore counts as a change of everything.
+func (s *Store) Watch() *View {
+	st := s.state.Load()
+	ws := memdb.NewWatchSet()
+	ws.Add(st.abandoned)
+	return st.view(ws)
+}
+
+func (st *state) view(ws memdb.WatchSet) *View {
+	index := st.index.Load()
+	return &View{txn: st.db.Txn(false), watch: ws, index: index}
+}
+
+// Result is what Apply answers for one command.
+type Result struct {
+	Value any
+	Err   error
+}
+
+// BatchResult is what Apply answers for a Batch, in the order of its commands.
+type BatchResult []Result
+
+// Apply applies one log entry. It is called by raft, from one goroutine.
+func (s *Store) Apply(entry *raft.Log) any {
+	st := s.state.Load()
+	if entry.Type != raft.LogCommand {
+		return nil
+	}
+	answer := s.applyEntry(st, entry)
+	st.index.Store(entry.Index)
+	return answer
+}
+
+func (s *Store) applyEntry(st *state, entry *raft.Log) any {
+	e, err := openEntry(entry.Data)
+	if err != nil {
+		return s.fail(entry.Index, err)
+	}
+	if e.op != OpBatch {
+		return s.applyOne(st, entry.Index, entry.Data)
+	}
+	var batch Batch
+	if err := decode(e.body, &batch); err != nil {
+		return s.fail(entry.Index, fmt.Errorf("%w: batch: %w", ErrMalformed, err))
+	}
+	results := make(BatchResult, len(batch.Commands))
+	for i, command := range batch.Commands {
+		results[i] = s.applyOne(st, entry.Index, command)
+	}
+	return results
+}
+
+// applyOne applies one command in a transaction of its own, so that a refusal
+// leaves nothing behind.
+func (s *Store) applyOne(st *state, index uint64, command []byte) Result {
+	e, err := openEntry(command)
+	if err != nil {
+		return s.fail(index, err)
+	}
+	d, known := dispatch[e.op]
+	if !known || e.version > commandVersion {
+		if e.ignorable {
+			return Result{}
+		}
+		return s.fail(index, fmt.Errorf("%w: opcode %d version %d; install the version of rota that wrote it", ErrUnknownOpcode, e.op, e.version))
+	}
+	c := &change{View{txn: st.db.Txn(true), index: index}}
+	value, err := d.apply(c, e.body)
+	if err != nil {
+		c.txn.Abort()
+		if errors.Is(err, ErrMalformed) {
+			return s.fail(index, err)
+		}
+		return Result{Err: err}
+	}
+	c.txn.Commit()
+	return Result{Value: value}
+}
+
+func (s *Store) fail(index uint64, err error) Result {
+	err = fmt.Errorf("cannot apply log entry %d: %w", index, err)
+	s.fatal(err)
+	return Result{Err: err}
+}
+
+// Snapshot returns the state as it is now; raft persists it while Apply goes on.
+func (s *Store) Snapshot() (raft.FSMSnapshot, error) {
+	st := s.state.Load()
+	return &snapshot{st.view(nil)}, nil
+}
+
+// Restore replaces the whole state. Readers of the old one are woken.
+func (s *Store) Restore(r io.ReadCloser) error {
+	defer r.Close()
+	st := newState()
+	if err := readSnapshot(r, st); err != nil {
+		return fmt.Errorf("restoring a snapshot: %w", err)
+	}
+	old := s.state.Swap(st)
+	close(old.abandoned)
+	return nil
+}

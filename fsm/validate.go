@@ -1,0 +1,239 @@
+package fsm
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// Bounds of a job. They keep one job from taking the memory or the log of all.
+const (
+	MaxNameLength  = 128
+	MaxTasks       = 10_000
+	MaxSchedules   = 64
+	MaxArgs        = 1_000
+	MaxSpecBytes   = 1 << 20
+	MaxWeight      = 1_000_000
+	MaxHistoryRuns = 10_000
+	MaxOutputLimit = 1 << 30
+)
+
+var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+
+// FieldError is one broken rule. Path names the field as the job file does:
+// `task "extract" depends_on`.
+type FieldError struct {
+	Path    string
+	Message string
+}
+
+func (e *FieldError) Error() string { return e.Path + ": " + e.Message }
+
+// Unwrap makes every FieldError an ErrInvalid.
+func (e *FieldError) Unwrap() error { return ErrInvalid }
+
+// CheckName says whether a job, task, node or namespace may be called s.
+func CheckName(s string) error {
+	if len(s) > MaxNameLength || !nameForm.MatchString(s) {
+		return fmt.Errorf("%w: name %q: want 1 to %d letters, digits, '.', '_' or '-', beginning with a letter or digit",
+			ErrInvalid, s, MaxNameLength)
+	}
+	return nil
+}
+
+// Validate returns every rule that the spec breaks, in the order of the file.
+// What needs the time rules (cron expressions, zones) is not checked here.
+func (s *JobSpec) Validate() []*FieldError {
+	v := &validator{}
+	v.name("namespace", s.Namespace)
+	v.name("name", s.Name)
+	v.between("history runs", int64(s.History.Runs), 0, MaxHistoryRuns)
+	v.notNegative("history age", s.History.Age)
+	if len(s.Schedules) > MaxSchedules {
+		v.add("schedule", "at most %d schedule blocks, found %d", MaxSchedules, len(s.Schedules))
+	}
+	for i := range s.Schedules {
+		v.schedule(fmt.Sprintf("schedule[%d]", i), &s.Schedules[i])
+	}
+	switch {
+	case len(s.Tasks) == 0:
+		v.add("task", "a job needs at least one task block")
+	case len(s.Tasks) > MaxTasks:
+		v.add("task", "at most %d tasks, found %d", MaxTasks, len(s.Tasks))
+	default:
+		v.tasks(s.Tasks)
+	}
+	return v.errs
+}
+
+type validator struct{ errs []*FieldError }
+
+func (v *validator) add(path, format string, args ...any) {
+	v.errs = append(v.errs, &FieldError{path, fmt.Sprintf(format, args...)})
+}
+
+func (v *validator) name(path, s string) {
+	if err := CheckName(s); err != nil {
+		v.add(path, "%s", strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": "))
+	}
+}
+
+func (v *validator) between(path string, n, low, high int64) {
+	if n < low || n > high {
+		v.add(path, "%d is outside %d to %d", n, low, high)
+	}
+}
+
+func (v *validator) notNegative(path string, d Duration) {
+	if d < 0 {
+		v.add(path, "%s is negative", d)
+	}
+}
+
+func (v *validator) oneOf(path, s string, accepted ...string) {
+	if s == "" {
+		return
+	}
+	for _, a := range accepted {
+		if s == a {
+			return
+		}
+	}
+	v.add(path, "%q: want one of %s", s, strings.Join(accepted, ", "))
+}
+
+func (v *validator) schedule(path string, s *Schedule) {
+	forms := 0
+	for _, set := range []bool{s.Cron != "", s.Every != 0, len(s.At) > 0} {
+		if set {
+			forms++
+		}
+	}
+	if forms != 1 {
+		v.add(path, "want exactly one of cron, every and at, found %d", forms)
+	}
+	v.oneOf(path+" overlap", s.Overlap, OverlapAllow, OverlapForbid, OverlapQueue, OverlapReplace)
+	v.oneOf(path+" misfire", s.Misfire, MisfireSkip, MisfireLast, MisfireAll)
+	v.between(path+" misfire_limit", int64(s.MisfireLimit), 0, 1000)
+	v.notNegative(path+" start_deadline", s.StartDeadline)
+	v.notNegative(path+" jitter", s.Jitter)
+}
+
+func (v *validator) tasks(tasks []Task) {
+	seen := make(map[string]bool, len(tasks))
+	for i := range tasks {
+		t := &tasks[i]
+		path := fmt.Sprintf("task %q", t.Name)
+		v.name(path, t.Name)
+		if seen[t.Name] {
+			v.add(path, "there is already a task of this name")
+		}
+		seen[t.Name] = true
+		v.task(path, t)
+	}
+	known := true
+	for i := range tasks {
+		for _, d := range tasks[i].DependsOn {
+			if !seen[d] {
+				known = false
+				v.add(fmt.Sprintf("task %q depends_on", tasks[i].Name), "there is no task %q in this job", d)
+			}
+		}
+	}
+	if !known {
+		return
+	}
+	if cycle := findCycle(tasks); cycle != nil {
+		v.add(fmt.Sprintf("task %q depends_on", cycle[0]), "the tasks wait for each other: %s", strings.Join(cycle, " -> "))
+	}
+}
+
+func (v *validator) task(path string, t *Task) {
+	v.oneOf(path+" driver", t.Driver, DriverExec, DriverShell, DriverNoop)
+	if t.Command == "" && t.Driver != DriverNoop {
+		v.add(path+" command", "the %s driver needs a command", t.DriverName())
+	}
+	if t.Driver == DriverShell && len(t.Args) > 0 {
+		v.add(path+" args", "the shell driver takes the whole script in command and no args")
+	}
+	v.between(path+" args", int64(len(t.Args)), 0, MaxArgs)
+	v.between(path+" weight", int64(t.Weight), 0, MaxWeight)
+	v.between(path+" output_limit", t.OutputLimit, 0, MaxOutputLimit)
+	v.notNegative(path+" timeout", t.Timeout)
+	v.notNegative(path+" kill_grace", t.Grace)
+	for name := range t.Env {
+		if name == "" || strings.ContainsAny(name, "=\x00") {
+			v.add(path+" env", "%q is no name of an environment variable", name)
+		}
+	}
+}
+
+// DriverName returns the driver, exec if none is set.
+func (t *Task) DriverName() string {
+	if t.Driver == "" {
+		return DriverExec
+	}
+	return t.Driver
+}
+
+// findCycle returns the names along one cycle, its first repeated at the end,
+// or nil. Every dependency must exist. It does not recurse: a graph of ten
+// thousand tasks in a row is a legal job.
+func findCycle(tasks []Task) []string {
+	waits := make(map[string]int, len(tasks))
+	dependents := make(map[string][]string, len(tasks))
+	var free []string
+	for i := range tasks {
+		t := &tasks[i]
+		waits[t.Name] = len(t.DependsOn)
+		if len(t.DependsOn) == 0 {
+			free = append(free, t.Name)
+		}
+		for _, d := range t.DependsOn {
+			dependents[d] = append(dependents[d], t.Name)
+		}
+	}
+	for len(free) > 0 {
+		name := free[len(free)-1]
+		free = free[:len(free)-1]
+		for _, d := range dependents[name] {
+			if waits[d]--; waits[d] == 0 {
+				free = append(free, d)
+			}
+		}
+	}
+	return walkCycle(tasks, waits)
+}
+
+// walkCycle follows dependencies among the tasks that never became free until a
+// name repeats.
+func walkCycle(tasks []Task, waits map[string]int) []string {
+	stuck := make(map[string]*Task)
+	var name string
+	for i := range tasks {
+		if waits[tasks[i].Name] > 0 {
+			stuck[tasks[i].Name] = &tasks[i]
+			if name == "" {
+				name = tasks[i].Name
+			}
+		}
+	}
+	if name == "" {
+		return nil
+	}
+	at := map[string]int{}
+	var path []string
+	for {
+		if i, ok := at[name]; ok {
+			return append(path[i:], name)
+		}
+		at[name] = len(path)
+		path = append(path, name)
+		for _, d := range stuck[name].DependsOn {
+			if stuck[d] != nil {
+				name = d
+				break
+			}
+		}
+	}
+}
