@@ -1,0 +1,138 @@
+package api
+
+import "github.com/rota-scheduler/rota/fsm"
+
+// List is the answer of every listing.
+type List[T any] struct {
+	Items         []T    `json:"items"`
+	NextPageToken string `json:"next_page_token,omitempty"`
+	// Index is the log index that the answer is as new as.
+	Index uint64 `json:"index"`
+}
+
+// Job is a job with what a person wants to see of it at a glance.
+type Job struct {
+	fsm.Job
+	Description string            `json:"description,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty"`
+	// Schedules describes each schedule block: its expression and its zone.
+	Schedules []string `json:"schedules"`
+	// Next is the next instant that has not been decided yet; unset if none.
+	Next fsm.Time `json:"next"`
+	// LastRun is the newest run, active or ended.
+	LastRun *fsm.Run `json:"last_run,omitempty"`
+	// Stats counts what became of the job's fires.
+	Stats *fsm.JobStats `json:"stats,omitempty"`
+	// Spec is only in the answer for a single job.
+	Spec *fsm.JobSpec `json:"spec,omitempty"`
+}
+
+// Run is a run with its tasks.
+type Run struct {
+	fsm.Run
+	Tasks []Task `json:"tasks,omitempty"`
+}
+
+// Task is a task of a run with its shards.
+type Task struct {
+	fsm.RunTask
+	DependsOn []string `json:"depends_on,omitempty"`
+	Items     []Shard  `json:"items,omitempty"`
+}
+
+// Shard is a shard with the name of the node that holds or held it.
+type Shard struct {
+	fsm.Shard
+	NodeName string `json:"node_name,omitempty"`
+}
+
+// Node is a node with what the answering node and the leader know of its health.
+type Node struct {
+	fsm.Node
+	// Leader, Voter: its part in the Raft group.
+	Leader bool `json:"leader"`
+	Voter  bool `json:"voter"`
+	// Gossip is what the answering node's gossip says: alive, suspect, failed
+	// or left; empty if it does not know the node.
+	Gossip string `json:"gossip,omitempty"`
+	// Running and Armed count the attempts that the node holds.
+	Running int `json:"running"`
+	Armed   int `json:"armed"`
+	// Load is the weight of what runs.
+	Load int `json:"load"`
+}
+
+// Leader is the answer of GET /v1/leader.
+type Leader struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+	HTTP string `json:"http"`
+}
+
+// PutJobs is the JSON body of PUT /v1/jobs.
+type PutJobs struct {
+	Jobs []fsm.JobSpec `json:"jobs"`
+}
+
+// Version is the answer of GET /v1/version.
+type Version struct {
+	Version string `json:"version"`
+	Commit  string `json:"commit,omitempty"`
+	Go      string `json:"go"`
+}
+
+// NodeStatus is the body of PUT /v1/nodes/{name}/status.
+type NodeStatus struct {
+	Status fsm.NodeStatus `json:"status"`
+}
+
+// Event is one server-sent event of GET /v1/events.
+type Event struct {
+	Index uint64 `json:"index"`
+	// Kind is "run", "fire", "job" or "node".
+	Kind string    `json:"kind"`
+	Run  *fsm.Run  `json:"run,omitempty"`
+	Fire *fsm.Fire `json:"fire,omitempty"`
+	Job  *fsm.Job  `json:"job,omitempty"`
+	Node *fsm.Node `json:"node,omitempty"`
+}
+
+// Error is the body of every answer that is not 2xx.
+type Error struct {
+	Error ErrorBody `json:"error"`
+}
+
+// ErrorBody says what went wrong: Code for programs, Message for people.
+type ErrorBody struct {
+	Code        string       `json:"code"`
+	Message     string       `json:"message"`
+	Diagnostics []Diagnostic `json:"diagnostics,omitempty"`
+}
+
+// Diagnostic points at a place in a job file.
+type Diagnostic struct {
+	Summary string `json:"summary"`
+	Detail  string `json:"detail,omitempty"`
+	File    string `json:"file"`
+	Line    int    `json:"line"`
+	Column  int    `json:"column"`
+}
+
+// Codes of errors. The HTTP status of each stands in transport/httpapi.
+const (
+	CodeBadRequest  = "bad_request"
+	CodeInvalid     = "invalid"
+	CodeNotFound    = "not_found"
+	CodeConflict    = "conflict"
+	CodeDeleting    = "deleting"
+	CodeOverlap     = "overlap"
+	CodeEnded       = "ended"
+	CodeNoLeader    = "no_leader"
+	CodeUnreachable = "unreachable"
+	// CodeUnknownFate: the leader died while it had the write; it may or may
+	// not have happened. Repeat with the same Idempotency-Key to be sure.
+	CodeUnknownFate = "unknown_fate"
+	CodeTimeout     = "timeout"
+	CodeTooLarge    = "too_large"
+	CodeInternal    = "internal"
+)
