@@ -37,7 +37,7 @@ func newExpr(source string, sets []fieldSet) Expr {
 }
 
 // String returns the expression as it was written.
-func (e *Expr) String() string { return e.source }
+func (e Expr) String() string { return e.source }
 
 // possible reports whether any day can match. A restricted weekday comes every
 // week; a day of the month comes when some month is long enough, and then, over
