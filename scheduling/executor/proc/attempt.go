@@ -1,0 +1,322 @@
+package proc
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// What has appeared since a SIGKILL gets one too, after a pause that doubles
+	// from the first to the second of these.
+	minKillAgain = 20 * time.Millisecond
+	maxKillAgain = time.Second
+	// Leftovers are looked at again after a pause that doubles from the first
+	// to the second of these.
+	minLeftoverPause = time.Millisecond
+	maxLeftoverPause = 250 * time.Millisecond
+)
+
+// attempt is one start: its process, its output and, in the end, its result.
+// Between its start and its end one goroutine owns the process (supervise);
+// everybody else leaves word under mu and wakes it.
+type attempt struct {
+	id     string
+	grace  time.Duration
+	dir    string
+	fenced bool // a lapse of contact ends it
+	note   []byte
+
+	out    *output
+	pipes  []*pipe
+	orphan *orphans
+	pidfd  *os.File
+
+	mu          sync.Mutex
+	state       State
+	pid         int
+	startedAt   int64
+	startedMono int64
+	deadline    time.Time // of the timeout; zero: none
+	reason      string    // why it is to end; empty: it is not
+	termed      bool      // SIGTERM was sent
+	killAt      time.Time // when SIGKILL is due, once termed
+	again       time.Duration
+	exited      bool // the main process is over: reasons come too late
+	result      *Result
+}
+
+// past is a deadline that has passed, to wake who waits for a file.
+var past = time.Unix(1, 0)
+
+// kill asks for the end of the attempt. The first reason stays.
+func (a *attempt) kill(reason string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.reason != "" || a.exited || a.state == Ended || a.state == Declined {
+		return
+	}
+	a.reason = reason
+	a.wakeLocked()
+}
+
+// hurry cuts the grace short, whatever stage the end has reached.
+func (a *attempt) hurry() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.grace, a.killAt = 0, time.Now()
+	a.wakeLocked()
+}
+
+func (a *attempt) wakeLocked() {
+	if a.pidfd != nil {
+		_ = a.pidfd.SetReadDeadline(past) // fails where the process is reaped already
+	}
+}
+
+// started takes over the process that the fork has made.
+func (a *attempt) started(pid int, pidfd *os.File, timeout time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.pid, a.pidfd, a.state = pid, pidfd, Running
+	a.startedAt, a.startedMono = wall(), Mono()
+	if timeout > 0 {
+		a.deadline = time.Now().Add(timeout)
+	}
+}
+
+// supervise sees the process through to its end and returns the result. It
+// must be called once, after started.
+func (a *attempt) supervise() *Result {
+	for !a.waitExit() {
+		a.act()
+	}
+	a.mu.Lock()
+	a.exited = true
+	a.mu.Unlock()
+	leftErr := a.clearLeftovers()
+	status := a.reap()
+	for _, p := range a.pipes {
+		p.finish()
+	}
+	r := a.conclude(status)
+	if leftErr != nil {
+		r.Error = leftErr.Error()
+	}
+	a.out.finish(r)
+	return r
+}
+
+// waitExit waits until the main process has ended, without reaping it: as long
+// as it is not reaped its pid, group and session are nobody else's. It returns
+// false when it is time to act.
+func (a *attempt) waitExit() bool {
+	a.mu.Lock()
+	var err error
+	switch {
+	case a.termed:
+		err = a.pidfd.SetReadDeadline(a.killAt)
+	case a.reason != "":
+		err = a.pidfd.SetReadDeadline(past)
+	case !a.deadline.IsZero():
+		err = a.pidfd.SetReadDeadline(a.deadline)
+	}
+	a.mu.Unlock()
+	if err != nil {
+		return true // not reached: a pidfd that is open can be polled
+	}
+	raw, err := a.pidfd.SyscallConn()
+	if err != nil {
+		return true // not reached: the file is open
+	}
+	err = raw.Read(func(fd uintptr) bool { return hasExited(int(fd)) })
+	return !errors.Is(err, os.ErrDeadlineExceeded)
+}
+
+func hasExited(pidfd int) bool {
+	for {
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_PIDFD, pidfd, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		switch err {
+		case nil:
+			return info.Signo != 0
+		case unix.EINTR:
+		case unix.EAGAIN: // a non-blocking pidfd says so
+			return false
+		default:
+			return true // ECHILD: somebody else has reaped it
+		}
+	}
+}
+
+// act does what is due on a process that is still there.
+func (a *attempt) act() {
+	a.mu.Lock()
+	now := time.Now()
+	if a.reason == "" && !a.deadline.IsZero() && !now.Before(a.deadline) {
+		a.reason = ReasonTimeout
+	}
+	sig, due := a.dueLocked(now, a.reason != "")
+	a.mu.Unlock()
+	if due {
+		_ = a.signal(sig) // what could not be listed is tried again at the next round
+	}
+}
+
+// dueLocked says which signal is due to an attempt that is to end, and moves it
+// to the next stage.
+func (a *attempt) dueLocked(now time.Time, end bool) (sig unix.Signal, due bool) {
+	switch {
+	case !end:
+		return 0, false
+	case !a.termed && a.grace > 0:
+		a.termed, a.killAt = true, now.Add(a.grace)
+		return unix.SIGTERM, true
+	case !a.termed || !now.Before(a.killAt):
+		a.again = min(max(2*a.again, minKillAgain), maxKillAgain)
+		a.termed, a.killAt = true, now.Add(a.again)
+		return unix.SIGKILL, true
+	}
+	return 0, false
+}
+
+// signal reaches everything of the attempt: first the group, in one stroke that
+// no fork escapes, then whatever has left it. The main process is not reaped
+// yet, so the group's number is still its own.
+func (a *attempt) signal(sig unix.Signal) error {
+	sigs := []unix.Signal{sig}
+	if sig == unix.SIGTERM {
+		sigs = append(sigs, unix.SIGCONT) // the stopped ones could not hear it
+	}
+	for _, s := range sigs {
+		_ = unix.Kill(-a.pid, s) // ESRCH: no group any more, and nothing to do
+	}
+	members, err := a.orphan.members(a.pid, a.id)
+	if err != nil {
+		return err
+	}
+	for _, p := range members {
+		if p.pgrp != a.pid {
+			signalProcess(p, sigs...)
+		}
+	}
+	return nil
+}
+
+// clearLeftovers ends what the main process left behind, and returns once
+// nothing of it is there.
+func (a *attempt) clearLeftovers() (err error) {
+	for pause := minLeftoverPause; ; pause = min(2*pause, maxLeftoverPause) {
+		left, unsure := a.orphan.left(a.pid, a.id)
+		if !left && !unsure {
+			return err
+		}
+		if left {
+			a.mu.Lock()
+			sig, due := a.dueLocked(time.Now(), true)
+			a.mu.Unlock()
+			if due {
+				err = a.signal(sig)
+			}
+		}
+		time.Sleep(pause)
+	}
+}
+
+// reap frees the main process and returns how it ended.
+func (a *attempt) reap() (status unix.WaitStatus) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for {
+		_, err := unix.Wait4(a.pid, &status, 0, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			status = ^unix.WaitStatus(0)
+		}
+		break
+	}
+	a.pidfd.Close()
+	a.pidfd = nil
+	return status
+}
+
+// conclude turns a wait status and our own reason into a result.
+func (a *attempt) conclude(status unix.WaitStatus) *Result {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r := &Result{
+		ID: a.id, Reason: a.reason, ExitCode: -1,
+		StartedAt: a.startedAt, StartedMono: a.startedMono,
+		EndedAt: wall(), EndedMono: Mono(),
+	}
+	switch {
+	case status.Exited():
+		r.ExitCode = status.ExitStatus()
+	case status.Signaled():
+		r.Signal = unix.SignalName(status.Signal())
+	default:
+		r.Error = "its exit status was taken by another part of the process"
+	}
+	switch a.reason {
+	case "":
+		r.Outcome = Failed
+		if r.ExitCode == 0 {
+			r.Outcome = Succeeded
+		}
+	case ReasonTimeout:
+		r.Outcome = Timeout
+	case ReasonCancelled:
+		r.Outcome = Cancelled
+	default:
+		r.Outcome = Killed
+	}
+	return r
+}
+
+// failedStart is the result of an exec that did not happen.
+func (a *attempt) failedStart(text string) *Result {
+	return &Result{
+		ID: a.id, Outcome: StartFailed, ExitCode: -1, Error: text,
+		EndedAt: wall(), EndedMono: Mono(),
+	}
+}
+
+func (a *attempt) status() Status {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := Status{
+		ID: a.id, State: a.state, StartedAt: a.startedAt, StartedMono: a.startedMono,
+		OutputDir: a.dir, Note: a.note, Result: a.result,
+	}
+	if a.state == Running {
+		s.PID = a.pid
+	}
+	return s
+}
+
+// end publishes the result and lets go of everything else.
+func (a *attempt) end(r *Result) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.state, a.result = Ended, r
+	a.out, a.pipes, a.orphan = nil, nil, nil
+}
+
+func (a *attempt) describe() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return fmt.Sprintf("%s (pid %d)", a.id, a.pid)
+}
+
+// live says whether the attempt may have a process.
+func (a *attempt) live() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state == Starting || a.state == Running
+}

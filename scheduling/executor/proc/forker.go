@@ -1,0 +1,121 @@
+package proc
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// forkers is a small pool of OS threads that fork and do nothing else. The
+// parent-death signal of a child fires when the thread that forked it ends, so
+// these threads live until stop, which is also the last resort against a child
+// that outlives everything else.
+type forkers struct {
+	jobs chan forkJob
+	done sync.WaitGroup
+	size atomic.Int32
+}
+
+const (
+	maxForkers = 32
+	// forkerPatience is how long a start waits for a thread before there is one
+	// more of them: an exec can hang on a file system that has gone away, and
+	// must not hang the others.
+	forkerPatience = 50 * time.Millisecond
+)
+
+type forkJob struct {
+	path  string
+	argv  []string
+	attr  syscall.ProcAttr
+	check func() error // the last look before the fork
+	reply chan<- forkReply
+}
+
+type forkReply struct {
+	pid     int
+	pidfd   int
+	refused error // from check: nothing was forked
+	err     error // from fork or exec
+}
+
+func newForkers(n int) *forkers {
+	f := &forkers{jobs: make(chan forkJob)}
+	for range n {
+		f.grow()
+	}
+	return f
+}
+
+func (f *forkers) grow() {
+	if f.size.Add(1) > maxForkers {
+		f.size.Add(-1)
+		return
+	}
+	ready := make(chan struct{})
+	f.done.Add(1)
+	go f.lock(ready)
+	<-ready
+}
+
+// lock finds a thread that is not the first one of the process, and forks on
+// it. Adopted orphans hang off the first thread; as long as none of our own
+// children do, the two are told apart by the list they are on.
+func (f *forkers) lock(ready chan<- struct{}) {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		other := make(chan struct{})
+		go f.lock(other)
+		<-other // holding on to the first thread until another one is taken
+		runtime.UnlockOSThread()
+		close(ready)
+		return
+	}
+	close(ready)
+	defer f.done.Done()
+	for j := range f.jobs {
+		j.reply <- j.fork()
+	}
+	// Returning while locked ends the thread, on purpose.
+}
+
+func (j *forkJob) fork() forkReply {
+	if err := j.check(); err != nil {
+		return forkReply{refused: err}
+	}
+	pidfd := -1
+	j.attr.Sys = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, PidFD: &pidfd}
+	pid, err := syscall.ForkExec(j.path, j.argv, &j.attr)
+	return forkReply{pid: pid, pidfd: pidfd, err: err}
+}
+
+// do forks on one of the threads and waits for the outcome; when ctx ends
+// before a thread is free, nothing was forked. It must not be called after stop.
+func (f *forkers) do(ctx context.Context, j forkJob) forkReply {
+	reply := make(chan forkReply, 1)
+	j.reply = reply
+	for {
+		patience := time.NewTimer(forkerPatience)
+		select {
+		case f.jobs <- j:
+			patience.Stop()
+			return <-reply
+		case <-ctx.Done():
+			patience.Stop()
+			return forkReply{refused: ctx.Err()}
+		case <-patience.C:
+			f.grow()
+		}
+	}
+}
+
+// stop ends the threads; what they forked and still lives gets SIGKILL.
+func (f *forkers) stop() {
+	close(f.jobs)
+	f.done.Wait()
+}

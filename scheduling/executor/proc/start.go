@@ -1,0 +1,179 @@
+package proc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Start implements Processes.
+func (m *Manager) Start(ctx context.Context, req StartRequest) error {
+	req, err := req.withDefaults()
+	if err != nil {
+		return err
+	}
+	a, err := m.admit(req)
+	if err != nil {
+		return fmt.Errorf("start %s: %w", req.ID, err)
+	}
+	if err := m.launch(ctx, a, req); err != nil {
+		m.withdraw(a)
+		return fmt.Errorf("start %s: %w", req.ID, err)
+	}
+	return nil
+}
+
+// admit takes the ID, or refuses. From here on a kill or a lapse of contact
+// finds the attempt.
+func (m *Manager) admit(req StartRequest) (*attempt, error) {
+	a := &attempt{
+		id: req.ID, state: Starting, grace: req.Grace, dir: req.OutputDir,
+		fenced: req.ContactBase != 0, orphan: m.orphans,
+		out: newOutput(req.OutputDir, req.OutputLimit),
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := Mono()
+	if expired(req, now) {
+		return nil, ErrExpired
+	}
+	if a.fenced {
+		m.renewLocked(now, req.ContactBase)
+		if now >= req.ContactBase+int64(m.stopAfter) {
+			return nil, fmt.Errorf("%w: its contact has lapsed", ErrExpired)
+		}
+	}
+	if err := m.insertLocked(a); err != nil {
+		return nil, err
+	}
+	m.running.Add(1)
+	return a, nil
+}
+
+func expired(req StartRequest, now int64) bool { return req.Expiry != 0 && now >= req.Expiry }
+
+// withdraw makes a refused start as if it had never been.
+func (m *Manager) withdraw(a *attempt) {
+	for _, p := range a.pipes {
+		p.abandon()
+	}
+	if err := m.journal.append(record{Op: opForget, ID: a.id}); err != nil {
+		// A successor would list it as killed, which is safe: it says more than
+		// what happened, not less.
+		m.log.Warn("start record of a refused start stays", "attempt", a.id, "error", err)
+	}
+	m.remove(a)
+	m.running.Done()
+}
+
+// launch returns a refusal, or nil once a result is sure to follow.
+func (m *Manager) launch(ctx context.Context, a *attempt, req StartRequest) error {
+	job := forkJob{argv: req.Argv, check: func() error { return lastLook(ctx, a, req) }}
+	var err error
+	if job.path, err = lookPath(req.Argv[0], req.Dir, req.Env); err != nil {
+		m.endSoon(a, a.failedStart(err.Error()))
+		return nil
+	}
+	if err := a.openPipes(); err != nil {
+		return fmt.Errorf("%w: %w", ErrExhausted, err)
+	}
+	err = m.journal.append(record{
+		Op: opStart, ID: a.id, Boot: m.boot, Mono: Mono(), At: wall(), Dir: a.dir,
+	})
+	if err != nil {
+		return err
+	}
+	job.attr = syscall.ProcAttr{
+		Dir: req.Dir, Env: append(slices.Clip(req.Env), Marker+"="+a.id),
+		Files: []uintptr{m.null.Fd(), uintptr(a.pipes[0].w), uintptr(a.pipes[1].w)},
+	}
+	r := m.forkers.do(ctx, job)
+	switch {
+	case r.refused != nil:
+		return r.refused
+	case isExhausted(r.err):
+		return fmt.Errorf("%w: %w", ErrExhausted, r.err)
+	case r.err != nil:
+		a.abandonPipes()
+		m.endSoon(a, a.failedStart(explain(job.path, req.Dir, r.err)))
+		return nil
+	}
+	return m.run(a, req, r)
+}
+
+// lastLook is taken on the thread that forks next.
+func lastLook(ctx context.Context, a *attempt, req StartRequest) error {
+	a.mu.Lock()
+	reason := a.reason
+	a.mu.Unlock()
+	switch {
+	case reason != "":
+		return fmt.Errorf("%w: %s", ErrKilled, reason)
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case expired(req, Mono()):
+		return ErrExpired
+	}
+	return nil
+}
+
+// run takes over what the fork has made.
+func (m *Manager) run(a *attempt, req StartRequest, r forkReply) error {
+	_ = unix.SetNonblock(r.pidfd, true) // fails never on a descriptor just made
+	a.started(r.pid, os.NewFile(uintptr(r.pidfd), "pidfd"), req.Timeout)
+	if expired(req, Mono()) {
+		a.kill(ReasonExpired)
+		a.hurry()
+	}
+	for _, p := range a.pipes {
+		p.closeWriter()
+		go p.copy()
+	}
+	go func() { m.end(a, a.supervise()) }()
+	return nil
+}
+
+func (a *attempt) openPipes() error {
+	for _, s := range []*streamFiles{&a.out.out, &a.out.errs} {
+		p, err := newPipe(a.out, s)
+		if err != nil {
+			return err
+		}
+		a.pipes = append(a.pipes, p)
+	}
+	return nil
+}
+
+func (a *attempt) abandonPipes() {
+	for _, p := range a.pipes {
+		p.abandon()
+	}
+	a.pipes = nil
+}
+
+// isExhausted tells what the kernel could not give from what the program is.
+func isExhausted(err error) bool {
+	return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOMEM) ||
+		errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+}
+
+// endSoon ends an attempt outside of Start, whose caller may hold locks that
+// OnEnd wants.
+func (m *Manager) endSoon(a *attempt, r *Result) { go m.end(a, r) }
+
+// end records and publishes a result, in this order: what is told is kept.
+func (m *Manager) end(a *attempt, r *Result) {
+	defer m.running.Done()
+	if err := m.journal.append(record{Op: opEnd, ID: a.id, Dir: a.dir, Result: r}); err != nil {
+		m.log.Error("result is only in memory", "attempt", a.id, "error", err)
+	}
+	a.end(r)
+	if m.onEnd != nil {
+		m.onEnd(*r)
+	}
+}
