@@ -163,7 +163,7 @@ func fireRun(c *change, job *Job, f *Fire, d *FireDecision, at Time) error {
 		NotBefore: max(d.Instant, d.NotBefore), Overlap: sched.OverlapPolicy(),
 	}
 	if sched.StartDeadline > 0 {
-		run.StartDeadline = run.NotBefore.Add(sched.StartDeadline)
+		run.StartDeadline = d.Instant.Add(sched.StartDeadline)
 	}
 	run.Condition = condition(c, run)
 	f.RunID = run.ID

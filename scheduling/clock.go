@@ -1,0 +1,93 @@
+package scheduling
+
+import (
+	"sync"
+	"time"
+
+	"github.com/rota-scheduler/rota/fsm"
+)
+
+// slewRate bounds how fast a leader's time approaches its wall clock: half a
+// millisecond a second moves no fire by more than people can notice.
+const slewRate = 0.0005
+
+// maxSampleRTT: a sample that took longer says too little about the leader's
+// clock to replace one that was quick.
+const maxSampleRTT = int64(100 * time.Millisecond)
+
+// Clock is cluster time (rule 0): the leader's time at this node's last sample,
+// plus what the monotonic clock has counted since. A step of this machine's wall
+// clock does not move it. Before the first sample it is the wall clock. All
+// methods may be called concurrently.
+type Clock struct {
+	wall func() time.Time
+	mono func() int64
+
+	mu      sync.Mutex
+	base    int64 // cluster time at mono at
+	at      int64
+	sampled bool
+	leading bool
+}
+
+// NewClock returns a clock over a wall clock and a monotonic one (nanoseconds).
+func NewClock(wall func() time.Time, mono func() int64) *Clock {
+	return &Clock{wall: wall, mono: mono, base: wall().UnixNano(), at: mono()}
+}
+
+// Now returns cluster time.
+func (c *Clock) Now() fsm.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fsm.Time(c.advance(c.mono()))
+}
+
+// Mono returns the monotonic clock, in nanoseconds from an arbitrary start.
+func (c *Clock) Mono() int64 { return c.mono() }
+
+// advance moves base to the given mono instant and returns it.
+func (c *Clock) advance(now int64) int64 {
+	elapsed := now - c.at
+	c.base += elapsed
+	c.at = now
+	if c.leading {
+		limit := int64(float64(elapsed) * slewRate)
+		c.base += min(max(c.wall().UnixNano()-c.base, -limit), limit)
+	}
+	return c.base
+}
+
+// Sample takes the leader's time out of a heartbeat's answer, sent and received
+// at the given mono instants. A leading clock ignores it.
+func (c *Clock) Sample(leader fsm.Time, sent, received int64) {
+	rtt := received - sent
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leading || rtt < 0 || (c.sampled && rtt > maxSampleRTT) {
+		return
+	}
+	c.base, c.at, c.sampled = int64(leader)+rtt/2, received, true
+}
+
+// Lead makes this clock the cluster's: it carries on from where it is.
+func (c *Clock) Lead() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.advance(c.mono())
+	c.leading = true
+}
+
+// Follow ends Lead.
+func (c *Clock) Follow() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.advance(c.mono())
+	c.leading = false
+}
+
+// WallOffset returns how far this machine's wall clock is from cluster time.
+func (c *Clock) WallOffset() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Duration(c.wall().UnixNano() - c.advance(c.mono()))
+}

@@ -1,0 +1,168 @@
+package scheduling
+
+import (
+	"context"
+	"time"
+
+	"github.com/rota-scheduler/rota/fsm"
+)
+
+// maxPlacements bounds one entry of the log.
+const maxPlacements = 1000
+
+// placePoll bounds how long a shard that found no place waits for another look
+// when nothing in the store has changed.
+const placePoll = time.Second
+
+// placing is what one pass over the pending shards came to.
+type placing struct {
+	placements []fsm.Placement
+	skip, miss []fsm.AttemptRef
+	// wake is when a shard's time comes; unset if there is none.
+	wake fsm.Time
+	// stuck: a shard found no place.
+	stuck bool
+}
+
+// place arms pending shards, and decides the fires that sit on no node.
+func (l *Leader) place(ctx context.Context) error {
+	for ctx.Err() == nil {
+		ready := l.Leases.Changed()
+		v := l.Store.Watch()
+		p := l.planPending(v)
+		switch {
+		case len(p.placements)+len(p.skip)+len(p.miss) > 0:
+			l.commitPlacing(ctx, p)
+		case p.stuck:
+			// Room comes from ends, nodes and leases: have the wait see them.
+			NewCluster(v, l.Leases.Ready, l.Clock.Now())
+			l.wait(ctx, v, earliest(p.wake, l.Clock.Now().Add(fsm.Duration(placePoll))), ready)
+		default:
+			l.wait(ctx, v, p.wake)
+		}
+	}
+	return nil
+}
+
+func earliest(a, b fsm.Time) fsm.Time {
+	if a == 0 || b < a {
+		return b
+	}
+	return a
+}
+
+// planPending looks at every pending shard once. It must read as little as it
+// can through v: what it reads, it is woken by.
+func (l *Leader) planPending(v *fsm.View) placing {
+	var p placing
+	var cluster *Cluster
+	now := l.Clock.Now()
+	quiet := l.Store.Read()
+	for s := range v.Pending() {
+		if len(p.placements) == maxPlacements {
+			break
+		}
+		run := quiet.Run(s.RunID)
+		if run == nil || run.Cancelling || len(run.WaitsFor) > 0 {
+			continue
+		}
+		start := now
+		if !run.Opened {
+			if l.decideUnplaced(quiet, run, s, now, &p) {
+				continue
+			}
+			if start = max(run.NotBefore, now); start > now.Add(fsm.Duration(l.Timing.Horizon)) {
+				p.wake = earliest(p.wake, run.NotBefore.Add(-fsm.Duration(l.Timing.Horizon)))
+				continue
+			}
+		}
+		if cluster == nil {
+			cluster = NewCluster(quiet, l.Leases.Ready, now)
+		}
+		placement, _ := cluster.Place(l.requestFor(quiet, run, s, start), now)
+		if placement == nil {
+			p.stuck = true
+			continue
+		}
+		p.placements = append(p.placements, *placement)
+	}
+	return p
+}
+
+// decideUnplaced judges a gate that no node holds, and says whether it is
+// settled. What may have started is never skipped or missed (rule 20).
+func (l *Leader) decideUnplaced(v *fsm.View, run *fsm.Run, s *fsm.Shard, now fsm.Time, p *placing) bool {
+	if s.Maybe {
+		return false
+	}
+	if run.StartDeadline != 0 && now > run.StartDeadline {
+		p.miss = append(p.miss, s.Ref())
+		return true
+	}
+	if run.Overlap == fsm.OverlapForbid && now >= run.NotBefore && !ConditionMet(v, run) {
+		p.skip = append(p.skip, s.Ref())
+		return true
+	}
+	if run.StartDeadline != 0 {
+		p.wake = earliest(p.wake, run.StartDeadline+1)
+	}
+	return false
+}
+
+// ConditionMet says whether every run that this one must not overlap with has
+// ended, by the log.
+func ConditionMet(v *fsm.View, run *fsm.Run) bool {
+	for _, id := range run.Condition {
+		if v.RunActive(id) {
+			return false
+		}
+	}
+	return true
+}
+
+func (l *Leader) requestFor(v *fsm.View, run *fsm.Run, s *fsm.Shard, start fsm.Time) Request {
+	r := Request{Ref: s.Ref(), Weight: s.Weight, Start: start}
+	if n := len(s.Past); n > 0 && s.Past[n-1].Outcome != fsm.AttemptNever {
+		r.Avoid = s.Past[n-1].Node
+	}
+	if !run.Opened {
+		for _, id := range run.Condition {
+			if other := v.Run(id); other != nil && !other.State.Ended() {
+				if gate := v.Shard(id, other.Gate, 0); gate != nil && gate.State.Held() {
+					r.With = gate.Current.Node
+				}
+			}
+		}
+	}
+	return r
+}
+
+func (l *Leader) commitPlacing(ctx context.Context, p placing) {
+	now := l.Clock.Now()
+	ok := true
+	commit := func(op fsm.Opcode, command any) {
+		value, _, err := l.Proposer.Propose(ctx, op, command)
+		if err != nil {
+			ok = false
+			if ctx.Err() == nil {
+				l.Logger.Warn("placement was not committed; trying again", "error", err)
+			}
+			return
+		}
+		for _, err := range itemErrors(value) {
+			ok = ok && err == nil
+		}
+	}
+	if len(p.skip) > 0 {
+		commit(fsm.OpDisplaceShards, fsm.DisplaceShards{At: now, Kind: fsm.DisplaceSkip, Items: p.skip})
+	}
+	if len(p.miss) > 0 {
+		commit(fsm.OpDisplaceShards, fsm.DisplaceShards{At: now, Kind: fsm.DisplaceMiss, Items: p.miss})
+	}
+	if len(p.placements) > 0 {
+		commit(fsm.OpArmShards, fsm.ArmShards{At: now, Placements: p.placements})
+	}
+	if !ok {
+		l.pause(ctx) // a refusal means that the state moved on: do not spin on it
+	}
+}

@@ -1,0 +1,89 @@
+package scheduling
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/scheduling/cron"
+)
+
+// CompileSchedule makes a schedule block of a job ready to be evaluated.
+func CompileSchedule(job fsm.JobKey, s *fsm.Schedule) (*cron.Schedule, error) {
+	spec := cron.Spec{
+		Cron: s.Cron, Every: time.Duration(s.Every), Timezone: s.Timezone,
+		Jitter: time.Duration(s.Jitter), JitterSeed: job.Namespace + "/" + job.Name,
+		NotBefore: s.NotBefore.Time(), NotAfter: s.NotAfter.Time(),
+		DSTGap: cron.GapRule(s.DSTGap), DSTRepeat: cron.RepeatRule(s.DSTRepeat),
+	}
+	for _, t := range s.At {
+		spec.At = append(spec.At, t.Time())
+	}
+	for _, b := range s.Blackout {
+		spec.Blackout = append(spec.Blackout, cron.Window{
+			Cron: b.Cron, Duration: time.Duration(b.Duration), From: b.From.Time(), To: b.To.Time(),
+		})
+	}
+	compiled, err := cron.Compile(spec)
+	if err != nil {
+		return nil, fmt.Errorf("job %s: %w", job, err)
+	}
+	return compiled, nil
+}
+
+// FirstInstants returns the first instant after the given time of each of a
+// job's schedules; unset for one that has none left.
+func FirstInstants(spec *fsm.JobSpec, after fsm.Time) ([]fsm.Time, error) {
+	next := make([]fsm.Time, len(spec.Schedules))
+	for i := range spec.Schedules {
+		s, err := CompileSchedule(spec.Key(), &spec.Schedules[i])
+		if err != nil {
+			return nil, err
+		}
+		if next[i], err = nextInstant(s, after); err != nil {
+			return nil, fmt.Errorf("job %s: %w", spec.Key(), err)
+		}
+	}
+	return next, nil
+}
+
+func nextInstant(s *cron.Schedule, after fsm.Time) (fsm.Time, error) {
+	t, ok, err := s.Next(after.Time())
+	if err != nil || !ok {
+		return 0, err
+	}
+	return fsm.At(t), nil
+}
+
+// schedules keeps compiled schedules of the jobs that fire often. It belongs to
+// the firing loop and is not safe for concurrent use.
+type schedules struct {
+	compiled map[scheduleKey]*cron.Schedule
+}
+
+type scheduleKey struct {
+	job     fsm.JobKey
+	version uint64
+	index   int
+}
+
+// maxCompiled bounds the cache; past it, it starts anew.
+const maxCompiled = 20_000
+
+func newSchedules() *schedules { return &schedules{compiled: map[scheduleKey]*cron.Schedule{}} }
+
+func (c *schedules) get(job fsm.JobKey, version uint64, index int, spec *fsm.JobSpec) (*cron.Schedule, error) {
+	key := scheduleKey{job, version, index}
+	if s := c.compiled[key]; s != nil {
+		return s, nil
+	}
+	s, err := CompileSchedule(job, &spec.Schedules[index])
+	if err != nil {
+		return nil, err
+	}
+	if len(c.compiled) >= maxCompiled {
+		clear(c.compiled)
+	}
+	c.compiled[key] = s
+	return s, nil
+}
