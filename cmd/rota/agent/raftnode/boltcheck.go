@@ -66,38 +66,26 @@ type boltMeta struct {
 	root, freelist, pages, txid uint64
 }
 
-// readBoltMeta returns the newer of the two meta pages that are valid.
+// readBoltMeta returns the newer of the two meta pages. Both must be valid:
+// bbolt would fall back to the older one and so forget its last transaction,
+// which may be a vote. A write that a power cut tore could look the same, but a
+// meta page fits in one sector.
 func readBoltMeta(f io.ReaderAt, size int64) (boltMeta, error) {
-	var best boltMeta
-	found := false
-	// The first meta page says where the second is; without it, any power of
-	// two may be the page size.
-	for off := int64(0); off < size && off <= boltMaxPage; {
-		m, ok := parseBoltMeta(f, off)
-		switch {
-		case ok && (!found || m.txid > best.txid):
-			best, found = m, true
-		}
-		switch {
-		case off > 0 && ok:
-			off = size
-		case off == 0 && ok:
-			off = m.pageSize
-		case off == 0:
-			off = boltMinPage
-		case found:
-			off = size
-		default:
-			off *= 2
-		}
+	first, ok := parseBoltMeta(f, 0)
+	if !ok {
+		return first, errors.New("first meta page is not valid")
 	}
-	if !found {
-		return best, errors.New("no valid meta page")
+	second, ok := parseBoltMeta(f, first.pageSize)
+	if !ok || second.pageSize != first.pageSize {
+		return first, errors.New("second meta page is not valid")
 	}
-	if size < 2*best.pageSize {
-		return best, fmt.Errorf("file of %d bytes is shorter than its two meta pages", size)
+	if size < 2*first.pageSize {
+		return first, fmt.Errorf("file of %d bytes is shorter than its two meta pages", size)
 	}
-	return best, nil
+	if second.txid > first.txid {
+		return second, nil
+	}
+	return first, nil
 }
 
 func parseBoltMeta(f io.ReaderAt, off int64) (boltMeta, bool) {

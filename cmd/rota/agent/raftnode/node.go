@@ -211,7 +211,12 @@ func (n *Node) drain(ctx context.Context) {
 	}
 }
 
+// closeTransport also frees the pooled connections, which raft's own Close
+// leaves open, so that the peers' ends close too.
 func closeTransport(t raft.Transport) error {
+	if s, ok := t.(interface{ CloseStreams() }); ok {
+		s.CloseStreams()
+	}
 	if c, ok := t.(raft.WithClose); ok {
 		return c.Close()
 	}
