@@ -190,7 +190,12 @@ func cancelRun(c *change, run *Run, reason string, at Time) {
 		case ShardArmed:
 			retract(c, s, WhyCancel)
 			held = true
-		case ShardRetracting, ShardRunning:
+		case ShardRetracting:
+			held = true
+		case ShardRunning:
+			running := *s
+			running.Why = WhyCancel // its node watches what it holds, not the run
+			c.putShard(&running)
 			held = true
 		}
 	}

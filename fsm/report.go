@@ -89,6 +89,9 @@ func markStarted(c *change, old *Shard, at Time) *Shard {
 		refuseManual(c, s.JobKey(), s.RunID, at)
 	}
 	s.State, s.Why, s.Known, s.Maybe = ShardRunning, "", true, true
+	if c.run(s.RunID).Cancelling {
+		s.Why = WhyCancel
+	}
 	s.Current.StartedAt = at
 	c.putShard(&s)
 	rt := *c.task(s.RunID, s.Task)

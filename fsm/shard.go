@@ -1,6 +1,10 @@
 package fsm
 
-import "fmt"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // ShardState is where a shard stands; see the package documentation.
 type ShardState string
@@ -89,7 +93,8 @@ type Shard struct {
 	Weight    int        `codec:"w" json:"weight"`
 	Current   Attempt    `codec:"c" json:"attempt"`
 	Past      []Attempt  `codec:"p,omitempty" json:"past,omitempty"`
-	// Why is set while retracting.
+	// Why is set while retracting, and to WhyCancel while running if the process
+	// is to be killed.
 	Why string `codec:"y,omitempty" json:"why,omitempty"`
 	// Known: an attempt is known to have started. Maybe: one may have, and
 	// there is no proof either way.
@@ -114,6 +119,23 @@ type AttemptRef struct {
 // outside the state: in the supervisor, in file names, in ROTA_ATTEMPT.
 func (r AttemptRef) String() string {
 	return fmt.Sprintf("%s/%s/%d/%d", r.RunID, r.Task, r.Shard, r.Attempt)
+}
+
+// ParseAttemptRef reads what String wrote.
+func ParseAttemptRef(s string) (AttemptRef, error) {
+	parts := strings.Split(s, "/")
+	if len(parts) != 4 {
+		return AttemptRef{}, fmt.Errorf("%w: attempt %q: want run/task/shard/attempt", ErrInvalid, s)
+	}
+	shard, err := strconv.Atoi(parts[2])
+	if err != nil {
+		return AttemptRef{}, fmt.Errorf("%w: attempt %q: shard: %w", ErrInvalid, s, err)
+	}
+	attempt, err := strconv.Atoi(parts[3])
+	if err != nil {
+		return AttemptRef{}, fmt.Errorf("%w: attempt %q: attempt: %w", ErrInvalid, s, err)
+	}
+	return AttemptRef{parts[0], parts[1], shard, attempt}, nil
 }
 
 // Placement binds a pending shard to a node. Attempt is the number of the

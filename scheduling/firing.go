@@ -65,7 +65,8 @@ func (f *firer) collect(v *fsm.View) ([]fsm.FireDecision, fsm.Time) {
 			continue
 		}
 		if plan == nil {
-			plan = &firePlan{view: v, cluster: NewCluster(v, f.Leases.Ready, now), now: now, with: map[fsm.JobKey]string{}}
+			quiet := f.Store.Read() // what a plan reads is nothing to be woken by
+			plan = &firePlan{view: quiet, cluster: NewCluster(quiet, f.Leases.Ready, now), now: now, with: map[fsm.JobKey]string{}}
 		}
 		decided, err := f.decide(plan, cur)
 		if err != nil {

@@ -34,14 +34,24 @@ func (l *Leader) place(ctx context.Context) error {
 		case len(p.placements)+len(p.skip)+len(p.miss) > 0:
 			l.commitPlacing(ctx, p)
 		case p.stuck:
-			// Room comes from ends, nodes and leases: have the wait see them.
-			NewCluster(v, l.Leases.Ready, l.Clock.Now())
+			watchRoom(v)
 			l.wait(ctx, v, earliest(p.wake, l.Clock.Now().Add(fsm.Duration(placePoll))), ready)
 		default:
 			l.wait(ctx, v, p.wake)
 		}
 	}
 	return nil
+}
+
+// watchRoom has the wait see what may make room: the ends of attempts, and nodes.
+// To look at the first of each is enough to watch them all.
+func watchRoom(v *fsm.View) {
+	for range v.Held() {
+		break
+	}
+	for range v.Nodes() {
+		break
+	}
 }
 
 func earliest(a, b fsm.Time) fsm.Time {
