@@ -1,0 +1,41 @@
+package membership
+
+import (
+	"context"
+	"log"
+	"net"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+)
+
+// netTransport is memberlist's own TCP and UDP transport, except that ending
+// ctx abandons a dial: a shutdown need not wait out the timeout of a peer that
+// has vanished.
+type netTransport struct {
+	*memberlist.NetTransport
+	ctx context.Context
+}
+
+func newNetTransport(ctx context.Context, ip string, port int, logger *log.Logger) (*netTransport, error) {
+	t, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
+		BindAddrs: []string{ip},
+		BindPort:  port,
+		Logger:    logger,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &netTransport{NetTransport: t, ctx: ctx}, nil
+}
+
+// DialTimeout is part of memberlist.Transport.
+func (t *netTransport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: timeout}
+	return dialer.DialContext(t.ctx, "tcp", addr)
+}
+
+// DialAddressTimeout is part of memberlist.NodeAwareTransport.
+func (t *netTransport) DialAddressTimeout(a memberlist.Address, timeout time.Duration) (net.Conn, error) {
+	return t.DialTimeout(a.Addr, timeout)
+}
