@@ -8,8 +8,7 @@ import (
 	"time"
 )
 
-// refusal is the answer to a connection too many. It is written before the
-// request is read.
+// refusal is the answer to a connection too many, whatever it asks.
 const refusal = "HTTP/1.1 503 Service Unavailable\r\n" +
 	"Content-Type: application/json\r\n" +
 	"Retry-After: 1\r\n" +
@@ -79,11 +78,15 @@ func (r *refuser) refuse(c net.Conn) {
 
 func (r *refuser) wait() { r.group.Wait() }
 
-// answer writes the refusal and then reads what the client has sent: data that
-// is left unread turns a close into a reset, which overtakes the answer.
+// answer writes the refusal once the client has begun to ask, since clients
+// drop an answer that comes unasked. Then it reads what else was sent: data
+// that is left unread turns a close into a reset, which overtakes the answer.
 func answer(c net.Conn) {
 	defer c.Close()
 	if err := c.SetDeadline(time.Now().Add(refusalTimeout)); err != nil {
+		return
+	}
+	if _, err := c.Read(make([]byte, 1)); err != nil {
 		return
 	}
 	if _, err := io.WriteString(c, refusal); err != nil {

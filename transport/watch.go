@@ -165,6 +165,9 @@ func (w *watch) run(ctx context.Context) {
 	backoff := w.cfg.MinBackoff
 	for ctx.Err() == nil {
 		connected, err := w.hold(ctx)
+		if ctx.Err() != nil {
+			return // it ended because of us, which says nothing of the peer
+		}
 		if connected {
 			backoff = w.cfg.MinBackoff
 			w.emit(ctx, PeerClosed, err)

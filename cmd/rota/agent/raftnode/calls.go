@@ -155,8 +155,8 @@ func (n *Node) VerifyLeader(ctx context.Context) error {
 }
 
 // TransferLeadership hands the leadership to the follower that is most up to
-// date. It takes at most two seconds; on ErrTransferTimeout the leadership may
-// still move.
+// date, and returns nil when this node no longer leads. It takes at most two
+// seconds; on ErrTransferTimeout the leadership may still move.
 func (n *Node) TransferLeadership(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, transferTimeout)
 	defer cancel()

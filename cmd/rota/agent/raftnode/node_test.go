@@ -187,8 +187,9 @@ func TestTransferIsBounded(t *testing.T) {
 		}
 	}
 	start := time.Now()
-	if err := leader.TransferLeadership(t.Context()); err == nil {
-		t.Error("leadership moved to nobody")
+	// Nobody is left to take over, so either it fails or the lease lapses first.
+	if err := leader.TransferLeadership(t.Context()); err == nil && leader.IsLeader() {
+		t.Error("leadership moved but is still here")
 	}
 	if d := time.Since(start); d > transferTimeout+time.Second {
 		t.Errorf("took %s", d)
