@@ -121,7 +121,11 @@ type firePlan struct {
 
 func (f *firer) decide(p *firePlan, cur *fsm.Cursor) ([]fsm.FireDecision, error) {
 	job := cur.JobKey()
-	spec := &p.view.Version(job, cur.Version).Spec
+	version := p.view.Version(job, cur.Version)
+	if version == nil {
+		return nil, nil // a newer version came between the two reads
+	}
+	spec := &version.Spec
 	sched := &spec.Schedules[cur.Schedule]
 	compiled, err := f.schedules.get(job, cur.Version, cur.Schedule, spec)
 	if err != nil {

@@ -1,0 +1,232 @@
+package executor
+
+import (
+	"context"
+	"time"
+
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/scheduling/executor/proc"
+)
+
+// passResult says when the next pass is due by itself.
+type passResult struct {
+	next fsm.Time
+	// leaseless: something is due and only the lease is missing.
+	leaseless bool
+}
+
+func (p *passResult) at(t fsm.Time) {
+	if p.next == 0 || t < p.next {
+		p.next = t
+	}
+}
+
+// pass looks at every attempt that the log binds to this node, and at every one
+// that it no longer does. Only the list of held attempts is watched: whatever
+// concerns an attempt changes it.
+func (e *Executor) pass(ctx context.Context, v *fsm.View) passResult {
+	var p passResult
+	quiet := e.cfg.Store.Read()
+	held := map[fsm.AttemptRef]bool{}
+	for s := range v.HeldBy(e.cfg.NodeID) {
+		ref := s.Ref()
+		held[ref] = true
+		e.mu.Lock()
+		l := e.locals[ref]
+		e.mu.Unlock()
+		if l == nil {
+			e.consider(ctx, quiet, v, s, &p)
+			continue
+		}
+		e.follow(ctx, s, l)
+	}
+	e.release(ctx, quiet.Index(), held)
+	return p
+}
+
+// consider decides about an attempt of which this node knows nothing yet.
+func (e *Executor) consider(ctx context.Context, quiet, watch *fsm.View, s *fsm.Shard, p *passResult) {
+	ref := s.Ref()
+	run := quiet.Run(s.RunID)
+	version := quiet.Version(s.JobKey(), s.Version)
+	now := e.cfg.Clock.Now()
+	switch {
+	case run == nil || version == nil:
+		return // it has ended since: the next pass does not see it
+	case s.State == fsm.ShardRunning:
+		e.tell(ref, ended, fsm.Report{AttemptRef: ref, Kind: fsm.ReportKilled, EndedAt: now, Error: "its process is gone from its node"})
+	case s.State == fsm.ShardRetracting, s.Current.Incarnation < e.cfg.Incarnation:
+		e.decline(ctx, ref, fsm.ReportNever, p)
+	case s.Current.Incarnation > e.cfg.Incarnation:
+		return // armed for a life of this agent that has not begun: impossible here
+	case !run.Opened:
+		e.considerGate(ctx, quiet, watch, run, s, p)
+	default:
+		e.tryStart(ctx, quiet, run, s, p)
+	}
+}
+
+// considerGate judges the shard that decides whether its run happens (rule 8).
+func (e *Executor) considerGate(ctx context.Context, quiet, watch *fsm.View, run *fsm.Run, s *fsm.Shard, p *passResult) {
+	now := e.cfg.Clock.Now()
+	switch {
+	case now < run.NotBefore:
+		p.at(run.NotBefore)
+	case run.StartDeadline != 0 && now > run.StartDeadline && !s.Maybe:
+		e.decline(ctx, s.Ref(), fsm.ReportMissed, p)
+	case e.conditionMet(quiet, run):
+		e.tryStart(ctx, quiet, run, s, p)
+	case run.Overlap == fsm.OverlapForbid && !s.Maybe:
+		e.decline(ctx, s.Ref(), fsm.ReportSkipped, p)
+	default:
+		for _, id := range run.Condition {
+			watch.Run(id)
+		}
+		if run.StartDeadline != 0 && !s.Maybe {
+			p.at(run.StartDeadline + 1)
+		}
+	}
+}
+
+// conditionMet says whether every run that this one must not overlap with has
+// ended, as far as this node can know (rule 23). Not knowing counts as running.
+func (e *Executor) conditionMet(v *fsm.View, run *fsm.Run) bool {
+	for _, id := range run.Condition {
+		other := v.Run(id)
+		if other == nil || other.State.Ended() {
+			continue
+		}
+		if !e.endedHere(v, other) {
+			return false
+		}
+	}
+	return true
+}
+
+// endedHere: the run is one attempt, the attempt is this node's, and it ended in
+// a way after which no other can follow. One that failed may be tried again
+// elsewhere, so it does not count.
+func (e *Executor) endedHere(v *fsm.View, run *fsm.Run) bool {
+	if run.TasksTotal != 1 {
+		return false
+	}
+	s := v.Shard(run.ID, run.Gate, 0)
+	if s == nil || !s.State.Held() || s.Current.Node != e.cfg.NodeID {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	l := e.locals[s.Ref()]
+	if l == nil || l.report == nil {
+		return false
+	}
+	switch l.report.Kind {
+	case fsm.ReportSkipped, fsm.ReportMissed:
+		return true
+	case fsm.ReportEnded:
+		return l.report.Outcome == fsm.AttemptSucceeded
+	}
+	return false
+}
+
+// tryStart starts an attempt if the lease and this node's room allow it.
+func (e *Executor) tryStart(ctx context.Context, v *fsm.View, run *fsm.Run, s *fsm.Shard, p *passResult) {
+	bounded := run.StartDeadline != 0 && !run.Opened && !s.Maybe
+	if bounded {
+		p.at(run.StartDeadline + 1)
+	}
+	base, end, ok := e.cfg.Lease.Check(e.cfg.Clock.Mono(), v.Index())
+	if !ok {
+		p.leaseless = true
+		return
+	}
+	e.mu.Lock()
+	room := e.busy+s.Weight <= e.cfg.Capacity || e.busy == 0
+	e.mu.Unlock()
+	if !room {
+		return // an end wakes the next pass
+	}
+	expiry := end
+	if bounded {
+		left := run.StartDeadline.Sub(e.cfg.Clock.Now())
+		expiry = min(expiry, e.cfg.Clock.Mono()+int64(left)+1)
+	}
+	e.start(ctx, v, run, s, base, expiry)
+}
+
+// decline decides not to start an attempt, and has the process half keep that
+// before the leader hears of it.
+func (e *Executor) decline(ctx context.Context, ref fsm.AttemptRef, kind fsm.ReportKind, p *passResult) {
+	if err := e.cfg.Processes.Decline(ctx, ref.String(), []byte(kind)); err != nil {
+		if ctx.Err() == nil {
+			e.cfg.Logger.Error("cannot record a decision; trying again", "attempt", ref, "decision", kind, "error", err)
+			p.at(e.cfg.Clock.Now().Add(fsm.Duration(time.Second)))
+		}
+		return
+	}
+	e.tell(ref, declined, fsm.Report{AttemptRef: ref, Kind: kind})
+}
+
+// tell notes what the leader must hear of an attempt.
+func (e *Executor) tell(ref fsm.AttemptRef, state localState, r fsm.Report) {
+	e.mu.Lock()
+	e.locals[ref] = &local{state: state, report: &r}
+	e.mu.Unlock()
+	poke(e.send)
+}
+
+// follow keeps a known attempt in step with the log.
+func (e *Executor) follow(ctx context.Context, s *fsm.Shard, l *local) {
+	e.mu.Lock()
+	kill := l.state == live && !l.killed && s.Why == fsm.WhyCancel
+	l.killed = l.killed || kill
+	if l.state == live && s.State == fsm.ShardRunning {
+		l.report = nil // the log shows it
+	}
+	e.mu.Unlock()
+	if kill {
+		e.kill(ctx, s.Ref(), proc.ReasonCancelled)
+	}
+}
+
+func (e *Executor) kill(ctx context.Context, ref fsm.AttemptRef, reason string) {
+	if err := e.cfg.Processes.Kill(ctx, ref.String(), reason); err != nil && ctx.Err() == nil {
+		e.cfg.Logger.Error("cannot kill an attempt", "attempt", ref, "reason", reason, "error", err)
+	}
+}
+
+// release deals with attempts that the log no longer binds to this node: what
+// has ended is forgotten, what lives is killed (rule 28). It waits for a valid
+// lease: a store that is still catching up has not seen its own attempts yet.
+func (e *Executor) release(ctx context.Context, applied uint64, held map[fsm.AttemptRef]bool) {
+	if _, _, caughtUp := e.cfg.Lease.Check(e.cfg.Clock.Mono(), applied); !caughtUp {
+		return
+	}
+	var forget []string
+	var kill []fsm.AttemptRef
+	e.mu.Lock()
+	for ref, l := range e.locals {
+		if held[ref] {
+			continue
+		}
+		switch l.state {
+		case ended, declined:
+			forget = append(forget, ref.String())
+			delete(e.locals, ref)
+		case live:
+			if !l.killed {
+				l.killed = true
+				kill = append(kill, ref)
+			}
+		}
+	}
+	e.mu.Unlock()
+	for _, ref := range kill {
+		e.kill(ctx, ref, proc.ReasonLost)
+	}
+	if len(forget) > 0 {
+		if err := e.cfg.Processes.Forget(ctx, forget...); err != nil && ctx.Err() == nil {
+			e.cfg.Logger.Warn("cannot forget ended attempts", "attempts", len(forget), "error", err)
+		}
+	}
+}

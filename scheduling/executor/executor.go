@@ -1,0 +1,207 @@
+package executor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/scheduling/executor/proc"
+)
+
+// Clock is cluster time, and the monotonic clock that leases and the processes'
+// expiries are counted in (nanoseconds).
+type Clock interface {
+	Now() fsm.Time
+	Mono() int64
+}
+
+// Config is what an executor needs. All fields are required.
+type Config struct {
+	Store       *fsm.Store
+	Processes   proc.Processes
+	Clock       Clock
+	Lease       *Lease
+	NodeID      string
+	NodeName    string
+	Incarnation uint64
+	// Capacity is the weight that may run at once.
+	Capacity int
+	// OutputDir is the root of the attempts' output folders.
+	OutputDir string
+	// Report hands reports to the leader. An error means that they are to be
+	// sent again; so does silence in the log.
+	Report func(ctx context.Context, reports []fsm.Report) error
+	Logger *slog.Logger
+}
+
+// Executor runs the attempts that this node holds.
+type Executor struct {
+	cfg  Config
+	wake chan struct{} // of one: something other than the store changed
+	send chan struct{} // of one: there is something new to report
+
+	mu     sync.Mutex
+	locals map[fsm.AttemptRef]*local
+	busy   int // weight of what is starting or live
+	starts sync.WaitGroup
+}
+
+// localState is where an attempt stands on this node.
+type localState int
+
+const (
+	starting localState = iota
+	live
+	ended
+	declined
+)
+
+// local is what this node knows of an attempt beyond the log. The executor's
+// lock guards it.
+type local struct {
+	state  localState
+	weight int
+	// report is what the leader must hear, nil if the log shows it already.
+	report *fsm.Report
+	// sentAt is the mono instant at which report went out last; 0: not yet.
+	sentAt  int64
+	killed  bool
+	started fsm.Time
+}
+
+// New returns an executor that does nothing before Run.
+func New(cfg Config) *Executor {
+	return &Executor{
+		cfg: cfg, locals: map[fsm.AttemptRef]*local{},
+		wake: make(chan struct{}, 1), send: make(chan struct{}, 1),
+	}
+}
+
+// Run works until ctx ends. Processes that run then go on running: to end them
+// is up to the owner of the process half. It first takes over what an earlier
+// life of the agent left there.
+func (e *Executor) Run(ctx context.Context) error {
+	if err := e.adopt(ctx); err != nil {
+		return err
+	}
+	defer e.starts.Wait()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return e.decide(ctx) })
+	g.Go(func() error { return e.report(ctx) })
+	g.Go(func() error { return e.sweep(ctx) })
+	return g.Wait()
+}
+
+// adopt lists what the process half knows.
+func (e *Executor) adopt(ctx context.Context) error {
+	list, err := e.cfg.Processes.List(ctx)
+	if err != nil {
+		return fmt.Errorf("listing what earlier lives of this agent started: %w", err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, st := range list {
+		ref, err := fsm.ParseAttemptRef(st.ID)
+		if err != nil {
+			e.cfg.Logger.Warn("the process list names something that is no attempt", "id", st.ID)
+			continue
+		}
+		l := &local{state: live, started: e.clusterTime(st.StartedMono)}
+		switch {
+		case st.State == proc.Declined:
+			l.state, l.report = declined, &fsm.Report{AttemptRef: ref, Kind: fsm.ReportKind(st.Note)}
+		case st.Result != nil:
+			l.state, l.report = ended, e.endReport(ref, st.Result)
+		}
+		e.locals[ref] = l
+	}
+	return nil
+}
+
+// Ended takes the end of an attempt; it is proc's OnEnd. It does not block.
+func (e *Executor) Ended(r proc.Result) {
+	ref, err := fsm.ParseAttemptRef(r.ID)
+	if err != nil {
+		return
+	}
+	report := e.endReport(ref, &r)
+	e.mu.Lock()
+	l := e.locals[ref]
+	if l == nil {
+		l = &local{}
+		e.locals[ref] = l
+	}
+	if l.state == starting || l.state == live {
+		e.busy -= l.weight
+	}
+	l.state, l.report, l.sentAt = ended, report, 0
+	e.mu.Unlock()
+	poke(e.send)
+	poke(e.wake)
+}
+
+func poke(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// clusterTime converts a mono instant.
+func (e *Executor) clusterTime(mono int64) fsm.Time {
+	if mono == 0 {
+		return 0
+	}
+	return e.cfg.Clock.Now() - fsm.Time(e.cfg.Clock.Mono()-mono)
+}
+
+// endReport says what a process came to.
+func (e *Executor) endReport(ref fsm.AttemptRef, r *proc.Result) *fsm.Report {
+	rep := &fsm.Report{
+		AttemptRef: ref, Kind: fsm.ReportEnded, Outcome: string(r.Outcome),
+		StartedAt: e.clusterTime(r.StartedMono), EndedAt: e.clusterTime(r.EndedMono),
+		ExitCode: r.ExitCode, Signal: r.Signal, Error: r.Error, Tail: r.Tail, Truncated: r.Truncated,
+	}
+	if r.Outcome == proc.Killed {
+		rep.Kind, rep.Error = fsm.ReportKilled, "killed on its node: "+r.Reason
+	}
+	return rep
+}
+
+// decide passes over what the node holds whenever something has changed.
+func (e *Executor) decide(ctx context.Context) error {
+	for ctx.Err() == nil {
+		renewed := e.cfg.Lease.Renewed()
+		v := e.cfg.Store.Watch()
+		p := e.pass(ctx, v)
+		if p.leaseless {
+			v.Changed().Add(renewed)
+		}
+		e.wait(ctx, v, p.next)
+	}
+	return nil
+}
+
+// wait returns when the store, the process half or the clock asks for a pass.
+func (e *Executor) wait(ctx context.Context, v *fsm.View, next fsm.Time) {
+	watch := v.Changed()
+	watch.Add(e.wake)
+	if next != 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, max(next.Sub(e.cfg.Clock.Now()), 0))
+		defer cancel()
+	}
+	_ = watch.WatchCtx(ctx)
+}
+
+// ErrNoLog: this node has no output of that attempt.
+var ErrNoLog = errors.New("no output of this attempt on this node")
+
+// retryStart is how long a start that was refused for want of resources waits.
+const retryStart = 100 * time.Millisecond

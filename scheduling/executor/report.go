@@ -1,0 +1,76 @@
+package executor
+
+import (
+	"context"
+	"time"
+
+	"github.com/rota-scheduler/rota/fsm"
+)
+
+const (
+	// resendAfter is when a report that the log does not show yet goes out again.
+	resendAfter = time.Second
+	// reportTimeout bounds one call to the leader.
+	reportTimeout = 5 * time.Second
+	// maxReports bounds one call; what is left follows at once.
+	maxReports = 500
+)
+
+// report sends what the leader must hear. While one call is under way the next
+// reports gather, so that a busy node costs few calls and few log entries.
+func (e *Executor) report(ctx context.Context) error {
+	tick := time.NewTicker(resendAfter)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-e.send:
+		case <-tick.C:
+		}
+		for e.sendReports(ctx) {
+		}
+	}
+}
+
+// sendReports makes one call, and says whether there may be more to send now.
+func (e *Executor) sendReports(ctx context.Context) bool {
+	reports, more := e.outbox()
+	if len(reports) == 0 {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, reportTimeout)
+	defer cancel()
+	if err := e.cfg.Report(ctx, reports); err != nil {
+		if ctx.Err() == nil {
+			e.cfg.Logger.Debug("reports were not taken; they go out again", "reports", len(reports), "error", err)
+		}
+		return false
+	}
+	return more
+}
+
+// outbox returns the reports that are new or overdue, up to the bound.
+func (e *Executor) outbox() (reports []fsm.Report, more bool) {
+	now := e.cfg.Clock.Mono()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, l := range e.locals {
+		if l.report == nil || (l.sentAt != 0 && now-l.sentAt < int64(resendAfter)) {
+			continue
+		}
+		if len(reports) == maxReports {
+			return reports, true
+		}
+		l.sentAt = now
+		reports = append(reports, *l.report)
+	}
+	return reports, false
+}
+
+// Load returns the weight of what is starting or runs here.
+func (e *Executor) Load() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.busy
+}
