@@ -13,9 +13,9 @@
 // six with seconds first, or one of @hourly @daily @midnight @weekly @monthly
 // @yearly @annually. A field is a list, by commas, of
 //
-//   - every value          */n     every n-th value
-//     a       one value            a/n     from a to the field's end, every n-th
-//     a-b     a range              a-b/n   every n-th value of a range
+//	a       one value            a-b     a range
+//	*       every value          a-b/n   every n-th value of a range
+//	*/n     every n-th value     a/n     every n-th value from a to the field's end
 //
 // Months and weekdays may be named (JAN-DEC, SUN-SAT, in any case); 0 and 7 are
 // both Sunday. Days follow Vixie cron: when both day fields are restricted, a
@@ -54,8 +54,8 @@
 //
 // Instants lie between 1970 and 2200; outside, a schedule is exhausted. No call
 // scans instant by instant: Next costs about a microsecond, and at most tens of
-// them for dates that are years apart; Between counts what it does not list by
-// arithmetic. Next is checked at its exit: an instant that is not after the
+// them where the next date is decades away; Between counts what it does not list
+// by arithmetic. Next is checked at its exit: an instant that is not after the
 // reference is never handed out, but reported as ErrStalled.
 //
 // Time zones come from the machine's zone database when it has one, otherwise

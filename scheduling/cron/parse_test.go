@@ -136,6 +136,7 @@ func TestParseMeaning(t *testing.T) {
 		{"*/60 */24 * * *", []string{"Jan 1 Fri 00:00:00", "Jan 2 Sat 00:00:00"}},
 		{"30 0 0 * * *", []string{"Jan 1 Fri 00:00:30", "Jan 2 Sat 00:00:30"}},
 		{"0 0 * * 7", []string{"Jan 3 Sun 00:00:00", "Jan 10 Sun 00:00:00"}},
+		{"0 0 * 8 7", []string{"Aug 1 Sun 00:00:00", "Aug 8 Sun 00:00:00"}},
 		{"0 0 * * sat-7", []string{"Jan 2 Sat 00:00:00", "Jan 3 Sun 00:00:00", "Jan 9 Sat 00:00:00"}},
 		{"0 0 * * 5/2", []string{"Jan 1 Fri 00:00:00", "Jan 8 Fri 00:00:00"}},
 		{"0 0 1 Mar,nov *", []string{"Mar 1 Mon 00:00:00", "Nov 1 Mon 00:00:00"}},

@@ -95,11 +95,18 @@ func (g generator) item(set *[60]bool, low, high int, names []string) string {
 		return fmt.Sprintf("%d/%d", from, step)
 	case 3: // the ends of fields are where days, hours and zones change
 		value := []int{low, high}[g.IntN(2)]
-		fill(set, value, value, 1)
-		return g.name(value, low, names)
+		return g.single(set, value, low, high, names)
 	}
-	fill(set, from, from, 1)
-	return g.name(from, low, names)
+	return g.single(set, from, low, high, names)
+}
+
+// single writes one value. Sunday is the only one with two numbers.
+func (g generator) single(set *[60]bool, value, low, high int, names []string) string {
+	fill(set, value, value, 1)
+	if high == 6 && value == 0 && g.IntN(2) == 0 {
+		return "7"
+	}
+	return g.name(value, low, names)
 }
 
 // name writes a value as a number, with or without a leading zero, or a name.

@@ -30,7 +30,7 @@ func TestCompileErrors(t *testing.T) {
 		{"at, years", Spec{At: []time.Time{{}}}, "at", ScheduleWide, "schedule: at: 0001-01-01T00:00:00Z is out of range: use the years 1970 to 2199"},
 		{"at, many", Spec{At: make([]time.Time, MaxAt+1)}, "at", ScheduleWide, "schedule: at: 1001 instants are too many: use at most 1000"},
 
-		{"zone, unknown", Spec{Cron: nightly, Timezone: "Mars/Phobos"}, "timezone", ScheduleWide, `schedule: timezone: "Mars/Phobos" is not a known time zone: use an IANA name such as "Europe/Berlin", or "UTC"`},
+		{"zone, unknown", Spec{Cron: nightly, Timezone: "Mars/Phobos"}, "timezone", ScheduleWide, `schedule: timezone: "Mars/Phobos" is not a known time zone: use an IANA name such as "Europe/Berlin", or "UTC": unknown time zone Mars/Phobos`},
 		{"zone, local", Spec{Cron: nightly, Timezone: "Local"}, "timezone", ScheduleWide, `schedule: timezone: "Local" is a different time zone on each machine: use an IANA name such as "Europe/Berlin"`},
 		{"zone, file", Spec{Cron: nightly, Timezone: "localtime"}, "timezone", ScheduleWide, `schedule: timezone: "localtime" is a different time zone on each machine: use an IANA name such as "Europe/Berlin"`},
 		{"zone, leap seconds", Spec{Cron: nightly, Timezone: "right/Europe/Berlin"}, "timezone", ScheduleWide, `schedule: timezone: "right/Europe/Berlin" is a variant of a time zone: leave out "right/"`},

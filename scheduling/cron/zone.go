@@ -30,7 +30,7 @@ func LoadZone(name string) (*time.Location, error) {
 	}
 	zone, err := time.LoadLocation(name)
 	if err != nil {
-		return nil, fmt.Errorf(`%q is not a known time zone: use an IANA name such as "Europe/Berlin", or "UTC"`, name)
+		return nil, fmt.Errorf(`%q is not a known time zone: use an IANA name such as "Europe/Berlin", or "UTC": %w`, name, err)
 	}
 	cached, _ := zones.LoadOrStore(name, zone)
 	return cached.(*time.Location), nil

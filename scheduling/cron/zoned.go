@@ -32,9 +32,9 @@ func (z *zonedCron) spanAt(t int64) span {
 	}
 	// On December 31 of a leap year, past the zone's last listed change,
 	// ZoneBounds ends the span at the beginning of that same day: it takes the
-	// year for one of 365 days. The offset holds until the year does.
+	// year for one of 365 days. The offset holds until the year ends, in UTC.
 	if s.end <= t {
-		s.end += daySeconds
+		s.end = (floorDiv(t, daySeconds) + 1) * daySeconds
 	}
 	if !start.IsZero() {
 		s.start = start.Unix()
