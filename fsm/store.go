@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 
 	"github.com/hashicorp/go-memdb"
@@ -14,22 +15,27 @@ import (
 type Store struct {
 	state atomic.Pointer[state]
 	fatal func(error)
+	// fault is the first entry that could not be applied. From then on nothing is
+	// applied and no snapshot is made: it would hide the entry for ever. Only
+	// raft's goroutine touches it.
+	fault error
 }
 
 // state is one life of the database: a restore replaces it whole.
 type state struct {
 	db *memdb.MemDB
-	// index of the last entry applied. It is stored after the commit of the
-	// entry's changes: a reader may see newer rows than its index says, never
-	// older ones.
+	// whole is held for writing while an entry is applied, and for reading while
+	// a view is taken: a view shows whole entries, exactly those up to its index.
+	whole sync.RWMutex
+	// index of the last entry applied.
 	index atomic.Uint64
 	// abandoned is closed when a restore has replaced this state.
 	abandoned chan struct{}
 }
 
-// NewStore returns an empty store. fatal is called, once for each, with faults
-// after which this replica cannot go on: it must end the process, or at least
-// never apply another entry.
+// NewStore returns an empty store. fatal is called, from Apply and at most once,
+// with the fault after which this replica cannot go on: it should end the
+// process. The store refuses every later entry and snapshot by itself.
 func NewStore(fatal func(error)) *Store {
 	s := &Store{fatal: fatal}
 	s.state.Store(newState())
@@ -47,7 +53,9 @@ func newState() *state {
 // Index returns the index of the last applied entry. Any goroutine may call it.
 func (s *Store) Index() uint64 { return s.state.Load().index.Load() }
 
-// Read returns a view of the state as it is now. Any goroutine may call it.
+// Read returns a view of the state as it is now: whole entries, exactly those up
+// to the view's index. Any goroutine may call it; it waits for the entry that is
+// being applied.
 func (s *Store) Read() *View { return s.state.Load().view(nil) }
 
 // Watch returns a view that remembers what is read through it; [View.Changed]
@@ -60,8 +68,9 @@ func (s *Store) Watch() *View {
 }
 
 func (st *state) view(ws memdb.WatchSet) *View {
-	index := st.index.Load()
-	return &View{txn: st.db.Txn(false), watch: ws, index: index}
+	st.whole.RLock()
+	defer st.whole.RUnlock()
+	return &View{txn: st.db.Txn(false), watch: ws, index: st.index.Load()}
 }
 
 // Result is what Apply answers for one command.
@@ -75,30 +84,44 @@ type BatchResult []Result
 
 // Apply applies one log entry. It is called by raft, from one goroutine.
 func (s *Store) Apply(entry *raft.Log) any {
-	st := s.state.Load()
 	if entry.Type != raft.LogCommand {
 		return nil
 	}
-	answer := s.applyEntry(st, entry)
-	st.index.Store(entry.Index)
+	if s.fault != nil {
+		return Result{Err: s.fault}
+	}
+	answer := s.applyEntry(s.state.Load(), entry)
+	if s.fault != nil {
+		s.fatal(s.fault) // outside of the lock: it may look at the state
+	}
 	return answer
 }
 
 func (s *Store) applyEntry(st *state, entry *raft.Log) any {
-	e, err := openEntry(entry.Data)
-	if err != nil {
-		return s.fail(entry.Index, err)
+	st.whole.Lock()
+	defer st.whole.Unlock()
+	answer := s.applyData(st, entry.Index, entry.Data)
+	if s.fault == nil {
+		st.index.Store(entry.Index)
 	}
-	if e.op != OpBatch {
-		return s.applyOne(st, entry.Index, entry.Data)
+	return answer
+}
+
+func (s *Store) applyData(st *state, index uint64, data []byte) any {
+	e, err := openEntry(data)
+	if err != nil {
+		return s.fail(index, err)
+	}
+	if e.op != OpBatch || e.version > commandVersion {
+		return s.applyOne(st, index, data)
 	}
 	var batch Batch
 	if err := decode(e.body, &batch); err != nil {
-		return s.fail(entry.Index, fmt.Errorf("%w: batch: %w", ErrMalformed, err))
+		return s.fail(index, fmt.Errorf("%w: batch: %w", ErrMalformed, err))
 	}
 	results := make(BatchResult, len(batch.Commands))
 	for i, command := range batch.Commands {
-		results[i] = s.applyOne(st, entry.Index, command)
+		results[i] = s.applyOne(st, index, command)
 	}
 	return results
 }
@@ -106,6 +129,9 @@ func (s *Store) applyEntry(st *state, entry *raft.Log) any {
 // applyOne applies one command in a transaction of its own, so that a refusal
 // leaves nothing behind.
 func (s *Store) applyOne(st *state, index uint64, command []byte) Result {
+	if s.fault != nil {
+		return Result{Err: s.fault} // an earlier command of the same batch
+	}
 	e, err := openEntry(command)
 	if err != nil {
 		return s.fail(index, err)
@@ -131,13 +157,15 @@ func (s *Store) applyOne(st *state, index uint64, command []byte) Result {
 }
 
 func (s *Store) fail(index uint64, err error) Result {
-	err = fmt.Errorf("cannot apply log entry %d: %w", index, err)
-	s.fatal(err)
-	return Result{Err: err}
+	s.fault = fmt.Errorf("cannot apply log entry %d: %w", index, err)
+	return Result{Err: s.fault}
 }
 
 // Snapshot returns the state as it is now; raft persists it while Apply goes on.
 func (s *Store) Snapshot() (raft.FSMSnapshot, error) {
+	if s.fault != nil {
+		return nil, s.fault
+	}
 	st := s.state.Load()
 	return &snapshot{st.view(nil)}, nil
 }
