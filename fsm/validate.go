@@ -2,7 +2,9 @@ package fsm
 
 import (
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +18,9 @@ const (
 	MaxWeight      = 1_000_000
 	MaxHistoryRuns = 10_000
 	MaxOutputLimit = 1 << 30
+	// MaxDuration bounds every duration of a job, so that adding one to an
+	// instant stays within the range of Time.
+	MaxDuration = Duration(10 * 365 * 24 * 3600 * 1e9)
 )
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
@@ -48,7 +53,7 @@ func (s *JobSpec) Validate() []*FieldError {
 	v.name("namespace", s.Namespace)
 	v.name("name", s.Name)
 	v.between("history runs", int64(s.History.Runs), 0, MaxHistoryRuns)
-	v.notNegative("history age", s.History.Age)
+	v.duration("history age", s.History.Age)
 	if len(s.Schedules) > MaxSchedules {
 		v.add("schedule", "at most %d schedule blocks, found %d", MaxSchedules, len(s.Schedules))
 	}
@@ -62,6 +67,9 @@ func (s *JobSpec) Validate() []*FieldError {
 		v.add("task", "at most %d tasks, found %d", MaxTasks, len(s.Tasks))
 	default:
 		v.tasks(s.Tasks)
+	}
+	if n := len(encode(s)); n > MaxSpecBytes {
+		v.add("job", "its content takes %d bytes, at most %d are allowed", n, MaxSpecBytes)
 	}
 	return v.errs
 }
@@ -84,9 +92,9 @@ func (v *validator) between(path string, n, low, high int64) {
 	}
 }
 
-func (v *validator) notNegative(path string, d Duration) {
-	if d < 0 {
-		v.add(path, "%s is negative", d)
+func (v *validator) duration(path string, d Duration) {
+	if d < 0 || d > MaxDuration {
+		v.add(path, "%s is outside 0s to %s", d, MaxDuration)
 	}
 }
 
@@ -115,8 +123,9 @@ func (v *validator) schedule(path string, s *Schedule) {
 	v.oneOf(path+" overlap", s.Overlap, OverlapAllow, OverlapForbid, OverlapQueue, OverlapReplace)
 	v.oneOf(path+" misfire", s.Misfire, MisfireSkip, MisfireLast, MisfireAll)
 	v.between(path+" misfire_limit", int64(s.MisfireLimit), 0, 1000)
-	v.notNegative(path+" start_deadline", s.StartDeadline)
-	v.notNegative(path+" jitter", s.Jitter)
+	v.duration(path+" every", s.Every)
+	v.duration(path+" start_deadline", s.StartDeadline)
+	v.duration(path+" jitter", s.Jitter)
 }
 
 func (v *validator) tasks(tasks []Task) {
@@ -133,11 +142,16 @@ func (v *validator) tasks(tasks []Task) {
 	}
 	known := true
 	for i := range tasks {
+		named := make(map[string]bool, len(tasks[i].DependsOn))
 		for _, d := range tasks[i].DependsOn {
 			if !seen[d] {
 				known = false
 				v.add(fmt.Sprintf("task %q depends_on", tasks[i].Name), "there is no task %q in this job", d)
 			}
+			if named[d] {
+				v.add(fmt.Sprintf("task %q depends_on", tasks[i].Name), "names task %q twice", d)
+			}
+			named[d] = true
 		}
 	}
 	if !known {
@@ -159,9 +173,9 @@ func (v *validator) task(path string, t *Task) {
 	v.between(path+" args", int64(len(t.Args)), 0, MaxArgs)
 	v.between(path+" weight", int64(t.Weight), 0, MaxWeight)
 	v.between(path+" output_limit", t.OutputLimit, 0, MaxOutputLimit)
-	v.notNegative(path+" timeout", t.Timeout)
-	v.notNegative(path+" kill_grace", t.Grace)
-	for name := range t.Env {
+	v.duration(path+" timeout", t.Timeout)
+	v.duration(path+" kill_grace", t.Grace)
+	for _, name := range slices.Sorted(maps.Keys(t.Env)) {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
 			v.add(path+" env", "%q is no name of an environment variable", name)
 		}
