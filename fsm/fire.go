@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"github.com/oklog/ulid/v2"
 )
@@ -89,13 +90,16 @@ type FireDecision struct {
 	Arm *Placement `codec:"a,omitempty"`
 }
 
-// FireRunID returns the identity of the run that a fire makes. It is a function
-// of the key and the life of the job, so that the same fire can make only one.
-func FireRunID(job JobKey, createIndex uint64, instant Time) string {
+// FireRunID returns the identity of the run that a fire makes: a function of the
+// fire's key and of the log index that decided it. The index keeps a fire that
+// was taken back and decided again, by a new version or after the job's deletion,
+// apart from its earlier self: a late report on an attempt of the one must never
+// be taken for the other's.
+func FireRunID(job JobKey, index uint64, instant Time) string {
 	h := sha256.New()
 	h.Write(jobKey(job))
 	var n [16]byte
-	binary.BigEndian.PutUint64(n[:8], createIndex)
+	binary.BigEndian.PutUint64(n[:8], index)
 	binary.BigEndian.PutUint64(n[8:], uint64(instant))
 	h.Write(n[:])
 	var id ulid.ULID
@@ -116,13 +120,16 @@ func decideFire(c *change, d *FireDecision, at Time) error {
 	job := c.job(d.Job)
 	cur := c.cursor(d.Job, d.Schedule)
 	if job == nil || cur == nil || job.Version != d.Version || cur.Version != d.Version ||
-		cur.Next != d.Instant || d.Instant <= cur.Decided || (d.Next != 0 && d.Next <= d.Instant) {
+		d.Instant == 0 || cur.Next != d.Instant || d.Instant <= cur.Decided {
 		return ErrStale
 	}
 	if job.Deleting {
 		return ErrDeleting
 	}
 	last := max(d.Instant, d.Until)
+	if d.Count < 0 || (d.Next != 0 && d.Next <= last) || !knownSkip(d.Skip) {
+		return fmt.Errorf("%w: decision on job %s at %s", ErrInvalid, d.Job, d.Instant)
+	}
 	moved := *cur
 	moved.Next, moved.Decided = d.Next, last
 	if old := c.fire(d.Job, d.Instant); old != nil {
@@ -149,15 +156,24 @@ func decideFire(c *change, d *FireDecision, at Time) error {
 		settleFire(c, f)
 		return nil
 	}
-	return fireRun(c, job, f, d, at)
+	return fireRun(c, f, d, at)
+}
+
+// knownSkip says whether a decision may name this reason; none means to run.
+func knownSkip(reason string) bool {
+	switch reason {
+	case "", ReasonOverlap, ReasonMissed, ReasonPaused, ReasonBlackout, ReasonSuperseded:
+		return true
+	}
+	return false
 }
 
 // fireRun makes the run of a fire, and arms its gate where the decision says so.
-func fireRun(c *change, job *Job, f *Fire, d *FireDecision, at Time) error {
+func fireRun(c *change, f *Fire, d *FireDecision, at Time) error {
 	version := c.version(d.Job, d.Version)
 	sched := &version.Spec.Schedules[d.Schedule]
 	run := &Run{
-		ID:        FireRunID(d.Job, job.CreateIndex, d.Instant),
+		ID:        FireRunID(d.Job, c.index, d.Instant),
 		Namespace: d.Job.Namespace, Job: d.Job.Name, Version: d.Version,
 		Trigger: TriggerSchedule, ScheduledAt: d.Instant, CreatedAt: at,
 		NotBefore: max(d.Instant, d.NotBefore), Overlap: sched.OverlapPolicy(),

@@ -50,7 +50,7 @@ type PruneHistory struct {
 func applyPutJobs(c *change, cmd *PutJobs) (any, error) {
 	seen := make(map[JobKey]bool, len(cmd.Jobs))
 	for i := range cmd.Jobs {
-		if err := checkPut(c, &cmd.Jobs[i]); err != nil {
+		if err := checkPut(c, &cmd.Jobs[i], cmd.At); err != nil {
 			return nil, err
 		}
 		key := cmd.Jobs[i].Spec.Key()
@@ -66,13 +66,18 @@ func applyPutJobs(c *change, cmd *PutJobs) (any, error) {
 	return results, nil
 }
 
-func checkPut(c *change, p *PutJob) error {
+func checkPut(c *change, p *PutJob, at Time) error {
 	key := p.Spec.Key()
 	if errs := p.Spec.Validate(); len(errs) > 0 {
 		return fmt.Errorf("job %s: %w", key, errs[0])
 	}
 	if len(p.Next) != len(p.Spec.Schedules) {
 		return fmt.Errorf("%w: job %s: %d first instants for %d schedules", ErrInvalid, key, len(p.Next), len(p.Spec.Schedules))
+	}
+	for i, next := range p.Next {
+		if next != 0 && next <= at {
+			return fmt.Errorf("%w: job %s: first instant %s of schedule %d is not after %s", ErrInvalid, key, next, i, at)
+		}
 	}
 	job := c.job(key)
 	if job != nil && job.Deleting {
@@ -107,6 +112,7 @@ func putJob(c *change, p *PutJob, at Time) PutResult {
 	dropOldVersions(c, job)
 	withdrawFires(c, key, at)
 	for cur := range c.cursorsOf(key) {
+		supersede(c, cur, at)
 		c.deleteCursor(cur)
 	}
 	for i, next := range p.Next {
@@ -137,28 +143,50 @@ func dropOldVersions(c *change, job *Job) {
 	}
 }
 
-// withdrawFires takes back what an older version has committed but not started:
-// the new version decides its own instants.
+// supersede records what an older version had due and nobody decided, which is
+// so only after an outage: no cursor leads there any more. How many instants the
+// row stands for is not known here.
+func supersede(c *change, cur *Cursor, at Time) {
+	key := cur.JobKey()
+	if cur.Next == 0 || cur.Next > at || c.fire(key, cur.Next) != nil {
+		return
+	}
+	f := &Fire{
+		Namespace: cur.Namespace, Job: cur.Job, ScheduledAt: cur.Next, Until: at,
+		Version: cur.Version, Schedule: cur.Schedule, Outcome: OutcomeSkipped, Reason: ReasonSuperseded,
+	}
+	if c.job(key).skippedByPause(cur.Next) {
+		f.Reason = ReasonPaused
+	}
+	c.putFire(f)
+	settleFire(c, f)
+}
+
+// withdrawFires takes back what an older version has committed ahead of its
+// time but not started: the new version decides those instants. Fires that are
+// due already stay: the new version decides only what comes after it.
 func withdrawFires(c *change, key JobKey, at Time) {
 	for run := range c.activeRuns(key) {
-		if run.Opened || run.ScheduledAt == 0 {
-			continue
+		if run.Opened || run.ScheduledAt <= at {
+			continue // a manual run has no instant
 		}
 		gate := c.shard(run.ID, run.Gate, 0)
-		switch gate.State {
-		case ShardArmed:
+		switch {
+		case gate.State == ShardArmed, gate.State == ShardRetracting && gate.Why == WhyManual:
 			retract(c, gate, WhyVersion)
-		case ShardPending:
+		case gate.State == ShardPending:
 			withdrawRun(c, run, gate, at)
 		}
 	}
 }
 
 // withdrawRun removes an unstarted run with its fire, as if it had never been
-// decided.
+// decided: the current version decides the instant anew. One that the current
+// version can no longer decide, because a still newer one was applied meanwhile,
+// keeps its fire, as skipped.
 func withdrawRun(c *change, run *Run, gate *Shard, at Time) {
-	if gate.Maybe {
-		dropUnstarted(c, run, gate, "", at)
+	if job := c.job(run.JobKey()); gate.Maybe || run.ScheduledAt <= job.UpdatedAt {
+		dropUnstarted(c, run, gate, ReasonSuperseded, at)
 		return
 	}
 	if f := c.fire(run.JobKey(), run.ScheduledAt); f != nil && f.Outcome == "" {
@@ -283,6 +311,7 @@ func applyPruneHistory(c *change, cmd *PruneHistory) (any, error) {
 
 func pruneJob(c *change, key JobKey, before Time) {
 	stats := c.statsFor(key)
+	runs, fires := stats.Runs, stats.Fires
 	for r := range c.runsOf(key) {
 		if r.State.Ended() && r.EndedAt < before {
 			c.deleteRun(r.ID)
@@ -298,5 +327,7 @@ func pruneJob(c *change, key JobKey, before Time) {
 			stats.Fires--
 		}
 	}
-	c.putStats(stats)
+	if stats.Runs != runs || stats.Fires != fires {
+		c.putStats(stats)
+	}
 }
