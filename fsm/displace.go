@@ -91,7 +91,7 @@ func loseAttempt(c *change, old *Shard, outcome, reason string, at Time) error {
 	}
 	s := *old
 	why := s.Why
-	if s.State == ShardRetracting && why == WhyManual {
+	if s.State == ShardRetracting {
 		refuseManual(c, s.JobKey(), s.RunID, at)
 	}
 	s.Current.Outcome, s.Current.EndedAt, s.Current.Error = outcome, at, clip(reason, maxErrorText)

@@ -19,6 +19,10 @@ type CancelRun struct {
 }
 
 func applyStartRun(c *change, cmd *StartRun) (any, error) {
+	// The ID is part of keys and of file names.
+	if err := CheckName(cmd.ID); err != nil {
+		return nil, fmt.Errorf("run ID: %w", err)
+	}
 	if old := c.run(cmd.ID); old != nil {
 		return old, nil
 	}
@@ -128,11 +132,10 @@ func cancelUnstarted(c *change, run *Run, reason string, at Time) {
 	if r.Reason == "" {
 		r.Reason = reason
 	}
-	c.putRun(&r)
+	r.TasksDone = r.TasksTotal
 	for t := range c.tasksOf(r.ID) {
 		cancelTask(c, t, at)
 	}
-	r.TasksDone = r.TasksTotal
 	endRun(c, &r, at)
 }
 
@@ -173,7 +176,6 @@ func cancelRun(c *change, run *Run, reason string, at Time) {
 	}
 	r := *run
 	r.Cancelling, r.Reason, r.WaitsFor = true, reason, nil
-	c.putRun(&r)
 	for t := range c.tasksOf(r.ID) {
 		if t.State == TaskWaiting {
 			cancelTask(c, t, at)

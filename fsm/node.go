@@ -60,6 +60,9 @@ type SetNodeStatus struct {
 
 func applyRegisterNode(c *change, cmd *RegisterNode) (any, error) {
 	n := cmd.Node
+	if err := CheckName(n.ID); err != nil {
+		return nil, fmt.Errorf("node ID: %w", err)
+	}
 	if err := CheckName(n.Name); err != nil {
 		return nil, err
 	}
@@ -72,7 +75,7 @@ func applyRegisterNode(c *change, cmd *RegisterNode) (any, error) {
 			retireNode(c, other)
 		}
 	}
-	n.JoinedAt, n.Status = cmd.At, NodeReady
+	n.JoinedAt, n.Status, n.StatusSetBy, n.StatusSetAt = cmd.At, NodeReady, "", 0
 	if old != nil {
 		n.JoinedAt = old.JoinedAt
 		if !old.Status.byCluster() {

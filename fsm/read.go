@@ -25,8 +25,15 @@ func (v *View) Version(k JobKey, n uint64) *JobVersion { return v.version(k, n) 
 // Versions yields the kept versions of a job, oldest first.
 func (v *View) Versions(k JobKey) iter.Seq[*JobVersion] { return v.versionsOf(k) }
 
-// Spec returns the content of the version that a run was made of.
-func (v *View) Spec(r *Run) *JobSpec { return v.specOf(r) }
+// Spec returns the content of the version that a run was made of, or nil if that
+// is no longer kept; an active run's always is.
+func (v *View) Spec(r *Run) *JobSpec {
+	version := v.version(r.JobKey(), r.Version)
+	if version == nil {
+		return nil
+	}
+	return &version.Spec
+}
 
 // Cursors yields how far each schedule of a job has been decided.
 func (v *View) Cursors(k JobKey) iter.Seq[*Cursor] { return v.cursorsOf(k) }

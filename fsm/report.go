@@ -1,6 +1,10 @@
 package fsm
 
-import "fmt"
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
 
 // ReportKind is what a node says of an attempt.
 type ReportKind string
@@ -85,7 +89,7 @@ func reportStarted(c *change, old *Shard, r *Report) error {
 // follows for its run. It returns the shard as it is then.
 func markStarted(c *change, old *Shard, at Time) *Shard {
 	s := *old
-	if s.State == ShardRetracting && s.Why == WhyManual {
+	if s.State == ShardRetracting {
 		refuseManual(c, s.JobKey(), s.RunID, at)
 	}
 	s.State, s.Why, s.Known, s.Maybe = ShardRunning, "", true, true
@@ -115,8 +119,8 @@ func reportEnded(c *change, old *Shard, r *Report) error {
 	}
 	s := *old
 	a := &s.Current
-	a.EndedAt, a.Outcome, a.ExitCode, a.Signal = r.EndedAt, r.Outcome, r.ExitCode, r.Signal
-	a.Error, a.Tail, a.Truncated = clip(r.Error, maxErrorText), r.Tail[max(0, len(r.Tail)-MaxTail):], r.Truncated
+	a.EndedAt, a.Outcome, a.ExitCode, a.Signal = r.EndedAt, clip(r.Outcome, maxErrorText), r.ExitCode, clip(r.Signal, maxErrorText)
+	a.Error, a.Tail, a.Truncated = clip(r.Error, maxErrorText), tail(r.Tail), r.Truncated
 	c.putShard(&s)
 	run := c.run(s.RunID)
 	switch {
@@ -170,9 +174,19 @@ func skipRun(c *change, run *Run, reason string, at Time) {
 	dropRun(c, run)
 }
 
+// clip bounds a text. What it cuts is copied, so that the state does not hold on
+// to the whole of it.
 func clip(s string, n int) string {
 	if len(s) > n {
-		return s[:n]
+		return strings.Clone(s[:n])
 	}
 	return s
+}
+
+// tail bounds the end of an output in the same way.
+func tail(b []byte) []byte {
+	if len(b) > MaxTail {
+		return bytes.Clone(b[len(b)-MaxTail:])
+	}
+	return b
 }

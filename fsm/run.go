@@ -1,7 +1,5 @@
 package fsm
 
-import "slices"
-
 // RunState is where a run stands.
 type RunState string
 
@@ -217,6 +215,7 @@ func shardEnded(c *change, s *Shard, at Time) {
 func taskEnded(c *change, run *Run, ended *RunTask, at Time) {
 	r := *run
 	spec := c.specOf(&r)
+	next := dependentsOf(spec, ended)
 	queue := []*RunTask{ended}
 	for len(queue) > 0 {
 		t := queue[0]
@@ -225,7 +224,7 @@ func taskEnded(c *change, run *Run, ended *RunTask, at Time) {
 		if t.State != TaskSucceeded {
 			r.TasksFailed++
 		}
-		queue = append(queue, settleDependents(c, &r, spec, t, at)...)
+		queue = append(queue, settleDependents(c, &r, next(t.Name), t, at)...)
 	}
 	c.putRun(&r)
 	if r.TasksDone == r.TasksTotal {
@@ -233,15 +232,27 @@ func taskEnded(c *change, run *Run, ended *RunTask, at Time) {
 	}
 }
 
+// dependentsOf returns a function that lists what depends on a task, in the
+// order of the file. A task that succeeded ends no other, so that one pass over
+// the graph does; any other end may go through all of it, which needs an index.
+func dependentsOf(spec *JobSpec, ended *RunTask) func(task string) []*Task {
+	index := map[string][]*Task{}
+	for i := range spec.Tasks {
+		t := &spec.Tasks[i]
+		for _, d := range t.DependsOn {
+			if d == ended.Name || ended.State != TaskSucceeded {
+				index[d] = append(index[d], t)
+			}
+		}
+	}
+	return func(task string) []*Task { return index[task] }
+}
+
 // settleDependents releases or fails what waits for t, and returns the tasks
 // that ended by that.
-func settleDependents(c *change, run *Run, spec *JobSpec, t *RunTask, at Time) []*RunTask {
+func settleDependents(c *change, run *Run, dependents []*Task, t *RunTask, at Time) []*RunTask {
 	var ended []*RunTask
-	for i := range spec.Tasks {
-		dep := &spec.Tasks[i]
-		if !slices.Contains(dep.DependsOn, t.Name) {
-			continue
-		}
+	for _, dep := range dependents {
 		rt := *c.task(run.ID, dep.Name)
 		if rt.State != TaskWaiting {
 			continue

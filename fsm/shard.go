@@ -179,13 +179,22 @@ func arm(c *change, p *Placement, at Time) error {
 		shrinkCondition(c, run)
 	}
 	s := *old
-	s.State, s.Reason = ShardArmed, p.Reason
+	s.State, s.Reason = ShardArmed, clip(p.Reason, maxErrorText)
 	s.Current = Attempt{
 		Number: p.Attempt + 1, Node: p.Node, Incarnation: p.Incarnation,
-		Fence: c.index, ArmedAt: at,
+		Fence: nextFence(c, old), ArmedAt: at,
 	}
 	c.putShard(&s)
 	return nil
+}
+
+// nextFence returns a number above that of every earlier attempt of the shard.
+// The index alone is not: one entry may hold several commands.
+func nextFence(c *change, s *Shard) uint64 {
+	if n := len(s.Past); n > 0 {
+		return max(c.index, s.Past[n-1].Fence+1)
+	}
+	return c.index
 }
 
 // shrinkCondition forgets the runs that have ended, so that a condition does not

@@ -59,7 +59,12 @@ func from[T any](v *View, table, index string, start []byte) iter.Seq[*T] {
 			panic("fsm: " + err.Error())
 		}
 		if v.watch != nil {
-			v.watch.Add(it.WatchCh())
+			// A lower bound cannot be watched: watch the whole index.
+			all, err := v.txn.Get(table, index+"_prefix", []byte(nil))
+			if err != nil {
+				panic("fsm: " + err.Error())
+			}
+			v.watch.Add(all.WatchCh())
 		}
 		for obj := it.Next(); obj != nil; obj = it.Next() {
 			if !yield(obj.(*T)) {
@@ -145,7 +150,8 @@ func (v *View) settings() *Settings {
 	return &Settings{Format: Format}
 }
 
-// specOf returns the content of the job as of the version that a run was made of.
+// specOf returns the content of the job as of the version that an active run was
+// made of: it is kept for as long as the run is active.
 func (v *View) specOf(r *Run) *JobSpec { return &v.version(r.JobKey(), r.Version).Spec }
 
 // historyOf returns the history bounds of the job's current version.
