@@ -124,6 +124,8 @@ func (a *attempt) waitExit() bool {
 		err = a.pidfd.SetReadDeadline(past)
 	case !a.deadline.IsZero():
 		err = a.pidfd.SetReadDeadline(a.deadline)
+	default:
+		err = a.pidfd.SetReadDeadline(time.Time{})
 	}
 	a.mu.Unlock()
 	if err != nil {

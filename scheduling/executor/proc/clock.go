@@ -13,7 +13,8 @@ import (
 // and cannot be compared between processes. Safe for concurrent use.
 //
 // It is a raw system call: the call never blocks, so the scheduler need not be
-// told, which makes it about a quarter cheaper than unix.ClockGettime.
+// told, which makes it a tenth cheaper than unix.ClockGettime (0.22 and 0.25 µs in a
+// virtual machine; the vDSO is open to the Go runtime only).
 //
 // Where the clock cannot be read (a filter on system calls) it returns the
 // largest value, for which every lease and start has expired; New refuses to

@@ -13,30 +13,58 @@ import (
 
 func TestTimeout(t *testing.T) {
 	h := newHarness(t, Options{})
+	req := shell("a", "exec sleep 300")
+	req.Timeout = 150 * time.Millisecond
+	r := h.run(req)
+	if r.Outcome != Timeout || r.Reason != ReasonTimeout || r.Signal != "SIGTERM" {
+		t.Errorf("result %+v, want timeout", r)
+	}
+	if took := time.Duration(r.EndedMono - r.StartedMono); took < req.Timeout {
+		t.Errorf("ended after %s, before its timeout", took)
+	}
+}
+
+func TestTimeoutGrace(t *testing.T) {
+	h := newHarness(t, Options{})
 	tests := []struct {
 		name, script string
 		grace        time.Duration
 		code         int
 		signal       string
 	}{
-		{"dies of TERM", "exec sleep 300", time.Hour, -1, "SIGTERM"},
-		{"ends by itself on TERM", "trap 'exit 0' TERM; sleep 300 & wait", time.Hour, 0, ""},
-		{"ignores TERM", "trap '' TERM; while :; do sleep 300; done", 100 * time.Millisecond, -1, "SIGKILL"},
-		{"stopped", "kill -STOP $$; sleep 300", time.Hour, -1, "SIGTERM"},
+		{"dies of TERM", "echo up; exec sleep 300", time.Hour, -1, "SIGTERM"},
+		{"ends by itself on TERM", "trap 'exit 0' TERM; echo up; sleep 300 & wait", time.Hour, 0, ""},
+		{"ignores TERM", "trap '' TERM; echo up; while :; do sleep 300; done", 100 * time.Millisecond, -1, "SIGKILL"},
+		{"stopped", "echo up; kill -STOP $$; sleep 300", time.Hour, -1, "SIGTERM"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			req := shell(tt.name, tt.script)
-			req.Timeout, req.Grace = 150*time.Millisecond, tt.grace
-			r := h.run(req)
+			req.Timeout, req.Grace = time.Hour, tt.grace
+			h.start(req)
+			eventually(t, "program is up", func() bool { return tailOf(h, tt.name) == "up\n" })
+			before := Mono()
+			h.timeOutNow(tt.name)
+			r := h.result()
 			if r.Outcome != Timeout || r.Reason != ReasonTimeout || r.ExitCode != tt.code || r.Signal != tt.signal {
 				t.Errorf("result %+v, want timeout with code %d, signal %q", r, tt.code, tt.signal)
 			}
-			if took := time.Duration(r.EndedMono - r.StartedMono); took < req.Timeout {
-				t.Errorf("ended after %s, before its timeout", took)
+			if took := time.Duration(r.EndedMono - before); r.Signal == "SIGKILL" && took < tt.grace {
+				t.Errorf("killed after %s, before its grace of %s was over", took, tt.grace)
 			}
 		})
 	}
+}
+
+// timeOutNow moves the deadline of a live attempt to this instant.
+func (h *harness) timeOutNow(id string) {
+	h.mu.Lock()
+	a := h.attempts[id]
+	h.mu.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.deadline = time.Now()
+	a.wakeLocked()
 }
 
 func TestKill(t *testing.T) {
@@ -154,6 +182,24 @@ func TestNeighboursAreLeftAlone(t *testing.T) {
 	h.orphans.reap()
 	if err := mine.Wait(); err == nil || err.Error() != "signal: killed" {
 		t.Errorf("Wait: %v, want its own status", err)
+	}
+}
+
+// What the documentation says escapes does escape, and only until Close.
+func TestScrubbedDaemonLivesUntilClose(t *testing.T) {
+	h := newHarness(t, Options{})
+	file := filepath.Join(t.TempDir(), "pid")
+	h.start(shell("a", `(env -i setsid sh -c 'echo $$ > `+file+`; exec sleep 300' &) ; while [ ! -s `+file+` ]; do :; done`))
+	pid := pidFrom(t, file)
+	if r := h.result(); r.Outcome != Succeeded {
+		t.Errorf("result %+v", r)
+	}
+	if !isAlive(pid) {
+		t.Fatal("it did not escape: the documentation is out of date")
+	}
+	h.stop()
+	if isAlive(pid) {
+		t.Error("it lives on after Close")
 	}
 }
 

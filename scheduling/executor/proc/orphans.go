@@ -23,7 +23,7 @@ type orphans struct {
 	// mu keeps the list still: the kernel may skip an entry where another one
 	// is reaped in the middle of a read.
 	mu    sync.Mutex
-	blank map[procKey]int // looks at an orphan with an empty environment
+	blank map[procKey]time.Time // since when an orphan's environment is empty
 	env   []byte
 }
 
@@ -32,9 +32,10 @@ type procKey struct {
 	start uint64
 }
 
-// maxBlankLooks is how often an orphan with an empty environment may still be
-// on its way through an exec before it counts as nobody's.
-const maxBlankLooks = 3
+// blankPatience is how long a process with an empty environment may still be on
+// its way through an exec before it counts as nobody's. The instant is short,
+// but on a busy machine the process may be made to wait in the middle of it.
+const blankPatience = 100 * time.Millisecond
 
 func newOrphans() (*orphans, error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -46,7 +47,7 @@ func newOrphans() (*orphans, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: needs CONFIG_PROC_CHILDREN: %w", ErrUnsupported, err)
 	}
-	return &orphans{self: self, list: f, blank: make(map[procKey]int), env: make([]byte, maxEnvironBytes)}, nil
+	return &orphans{self: self, list: f, blank: make(map[procKey]time.Time), env: make([]byte, maxEnvironBytes)}, nil
 }
 
 func (o *orphans) close() error { return o.list.Close() }
@@ -121,11 +122,12 @@ func (o *orphans) belongs(p procStat, session int, id string) (yes, unsure bool)
 		return owner == id, false
 	}
 	key := procKey{p.pid, p.start}
-	if o.blank[key] >= maxBlankLooks {
-		return false, false
+	since, seen := o.blank[key]
+	if !seen {
+		since = time.Now()
+		o.blank[key] = since
 	}
-	o.blank[key]++
-	return false, true
+	return false, time.Since(since) < blankPatience
 }
 
 // left says whether anything of the attempt is still there once its main

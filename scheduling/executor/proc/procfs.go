@@ -108,14 +108,11 @@ func processes() ([]procStat, error) {
 const maxEnvironBytes = 256 << 10
 
 // markerOf returns the attempt that a process carries in its environment. blank
-// means that the environment is empty, as it also is for an instant in the
-// middle of an exec.
+// means that the environment is empty or cannot be read, which is also so for
+// an instant in the middle of an exec (ESRCH, or no bytes) and of an exit.
 func markerOf(pid int, buf []byte) (id string, blank bool) {
 	n, err := readProc("/proc/"+strconv.Itoa(pid)+"/environ", buf)
-	if err != nil {
-		return "", false
-	}
-	if n == 0 {
+	if err != nil || n == 0 {
 		return "", true
 	}
 	for kv := range bytes.SplitSeq(buf[:n], []byte{0}) {

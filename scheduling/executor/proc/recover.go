@@ -3,6 +3,7 @@ package proc
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -82,9 +83,10 @@ func (m *Manager) describeOutput(dir string, r *Result) {
 // these are the ones the parent-death signal does not reach.
 func (m *Manager) killSurvivors(ctx context.Context, open map[string]record) error {
 	ids := make(map[string]bool)
+	first := int64(math.MaxInt64)
 	for id, rec := range open {
 		if rec.Boot == m.boot { // nothing lives through a reboot
-			ids[id] = true
+			ids[id], first = true, min(first, rec.Mono)
 		}
 	}
 	if len(ids) == 0 {
@@ -92,32 +94,46 @@ func (m *Manager) killSurvivors(ctx context.Context, open map[string]record) err
 	}
 	t := time.NewTicker(survivorPause)
 	defer t.Stop()
+	var unsureSince time.Time
 	for {
-		left, err := survivors(ids)
-		if err != nil || len(left) == 0 {
+		left, unsure, err := survivors(ids, first)
+		if err != nil {
 			return err
+		}
+		if unsureSince.IsZero() || len(left) > 0 {
+			unsureSince = time.Now()
+		}
+		if len(left) == 0 && (!unsure || time.Since(unsureSince) >= blankPatience) {
+			return nil
 		}
 		for _, p := range left {
 			signalProcess(p, unix.SIGKILL)
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%d processes of earlier attempts cannot be killed, such as pid %d: %w",
-				len(left), left[0].pid, ctx.Err())
+			return fmt.Errorf("%d processes of earlier attempts are still alive: %w", len(left), ctx.Err())
 		case <-t.C:
 		}
 	}
 }
 
-func survivors(ids map[string]bool) ([]procStat, error) {
+// ticksPerSecond is the unit of start times in /proc, the same on every
+// architecture that Go runs on.
+const ticksPerSecond = 100
+
+// survivors returns what is left of the attempts, none of which started before
+// the instant first (Mono, ns). unsure means that a process young enough to be
+// theirs shows no environment, as in the middle of an exec.
+func survivors(ids map[string]bool, first int64) (left []procStat, unsure bool, err error) {
 	all, err := processes()
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	own, err := unix.Getsid(0)
 	if err != nil {
-		return nil, fmt.Errorf("read own session: %w", err)
+		return nil, false, fmt.Errorf("read own session: %w", err)
 	}
+	oldest := uint64(first / int64(time.Second/ticksPerSecond))
 	env := make([]byte, maxEnvironBytes)
 	marked := make(map[int]bool)
 	sessions := make(map[int]bool)
@@ -125,10 +141,12 @@ func survivors(ids map[string]bool) ([]procStat, error) {
 		if p.dead() || p.session == own {
 			continue // never ourselves, whoever started us
 		}
-		if id, _ := markerOf(p.pid, env); ids[id] {
+		id, blank := markerOf(p.pid, env)
+		if ids[id] {
 			marked[p.pid], sessions[p.session] = true, true
 		}
+		unsure = unsure || blank && p.start >= oldest
 	}
 	found := closure(all, func(p procStat) bool { return marked[p.pid] || sessions[p.session] })
-	return alive(found), nil
+	return alive(found), unsure, nil
 }
