@@ -120,8 +120,8 @@ func (n *Node) Apply(ctx context.Context, cmd []byte) (Applied, error) {
 	wait := enqueueWait(ctx)
 	return await(ctx, n.calls, func() (Applied, error) {
 		f := n.raft.Apply(cmd, wait)
-		if err := f.Error(); err != nil {
-			return Applied{}, n.classify(err)
+		if err := n.classify(f.Error()); err != nil {
+			return Applied{}, err
 		}
 		return Applied{Index: f.Index(), Response: f.Response()}, nil
 	})
@@ -134,8 +134,8 @@ func (n *Node) Barrier(ctx context.Context) (uint64, error) {
 	wait := enqueueWait(ctx)
 	return await(ctx, n.calls, func() (uint64, error) {
 		f := n.raft.Barrier(wait)
-		if err := f.Error(); err != nil {
-			return 0, n.classify(err)
+		if err := n.classify(f.Error()); err != nil {
+			return 0, err
 		}
 		// Raft's barrier is an entry like any other; only its declared type
 		// hides the index.
@@ -188,24 +188,27 @@ func (n *Node) Snapshot(ctx context.Context) error {
 	return err
 }
 
-// classify says what an error of raft means for the entry.
+// classify says what an answer of raft means for the entry.
 func (n *Node) classify(err error) error {
-	switch {
-	case errors.Is(err, raft.ErrLeadershipTransferInProgress):
+	if errors.Is(err, raft.ErrLeadershipTransferInProgress) {
 		n.noteTransfer()
 		return fmt.Errorf("%w: %w", ErrNotApplied, err)
+	}
+	n.transferSince.Store(0)
+	switch {
+	case err == nil:
+		return nil
 	case errors.Is(err, raft.ErrNotLeader), errors.Is(err, raft.ErrEnqueueTimeout):
-		n.transferSince.Store(0)
 		return fmt.Errorf("%w: %w", ErrNotApplied, err)
 	default:
 		return fmt.Errorf("%w: %w", ErrUnknownFate, err)
 	}
 }
 
-// noteTransfer ends the node when raft has refused writes for too long because
-// of a transfer.
+// noteTransfer ends the node when raft has refused every call for too long
+// because of a transfer.
 func (n *Node) noteTransfer() {
-	now := time.Since(n.opened)
+	now := time.Since(n.opened) + 1 // never 0, which means none
 	if n.transferSince.CompareAndSwap(0, int64(now)) {
 		return
 	}

@@ -254,6 +254,38 @@ func TestThawIsNoStall(t *testing.T) {
 	g.end(w, false)
 }
 
+// Raft can be left believing that a transfer is under way for ever. Refusals
+// with a success in between are two transfers, not a stuck one.
+func TestStuckTransferIsFatal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nodes := simCluster(t, 1)
+		n := simLeader(t, nodes)
+		refuse := func() {
+			if err := n.classify(raft.ErrLeadershipTransferInProgress); !errors.Is(err, ErrNotApplied) {
+				t.Errorf("refusal is %v", err)
+			}
+		}
+		refuse()
+		if _, err := n.Apply(t.Context(), []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * transferStuck)
+		refuse()
+		time.Sleep(transferStuck / 2)
+		refuse()
+		synctest.Wait()
+		if len(n.fatals) != 0 {
+			t.Fatalf("fatal: %v", <-n.fatals)
+		}
+		time.Sleep(transferStuck)
+		refuse()
+		if err := <-n.fatals; !errors.Is(err, ErrTransferStuck) {
+			t.Errorf("fatal: %v", err)
+		}
+		simShutdown(t, nodes)
+	})
+}
+
 func TestDivergedSnapshot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nodes := simCluster(t, 1)
