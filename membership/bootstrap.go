@@ -66,14 +66,14 @@ func DecideBootstrap(in BootstrapInput) (BootstrapDecision, error) {
 		return BootstrapDecision{Action: BootstrapJoin, Reason: "bootstrap-expect is not set"}, nil
 	}
 	candidates, err := bootstrapCandidates(in)
-	if err != nil {
-		return BootstrapDecision{Action: BootstrapWait, Reason: err.Error()}, err
-	}
 	view := bootstrapView(candidates)
 	for _, m := range in.Members {
 		if m.ID != in.Self.ID && m.Bootstrapped && m.Status != StatusReplaced && m.BootstrapView != view {
 			return BootstrapDecision{Action: BootstrapJoin, Reason: fmt.Sprintf("member %s (%s) is already part of a cluster", m.Name, m.Status)}, nil
 		}
+	}
+	if err != nil { // only now: beside a founded cluster the numbers no longer matter
+		return BootstrapDecision{Action: BootstrapWait, Reason: err.Error()}, err
 	}
 	return agree(in, candidates, view), nil
 }

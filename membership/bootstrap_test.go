@@ -102,6 +102,10 @@ func TestDecideBootstrap(t *testing.T) {
 			members: []Member{alive(1, 3), alive(2, 5)},
 			want:    BootstrapWait, wantErr: ErrBootstrapExpectMismatch,
 		},
+		"different numbers no longer matter beside a cluster": {
+			members: []Member{alive(4, 5), with(alive(1, 3), bootstrapped), alive(2, 3)},
+			want:    BootstrapJoin, wantReason: "n1",
+		},
 		"a number that differs on a failed member does not count": {
 			members: append(trio(), member(4, StatusFailed, 5)),
 			want:    BootstrapFound, wantConfig: founders(1, 2, 3),

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strings"
 	"sync"
@@ -254,10 +255,21 @@ func TestStartRefusals(t *testing.T) {
 	}
 }
 
-func TestShutdownDoesNotWaitForAVanishedPeer(t *testing.T) {
+func TestShutdownDoesNotWaitForAPeerThatHangs(t *testing.T) {
+	hanging, err := net.Listen("tcp", fmt.Sprintf("127.0.0.32:%d", testPort))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = hanging.Close() }()
 	cfg := node(t, "a", 31)
+	cfg.Join = []string{"127.0.0.32"}
 	cfg.Timing.TCPTimeout = time.Minute
 	g := launch(t, cfg)
+	conn, err := hanging.Accept() // the join is under way, and gets no answer
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
 	done := make(chan error, 1)
 	go func() { done <- g.Shutdown() }()
 	select {

@@ -10,8 +10,8 @@ import (
 )
 
 // netTransport is memberlist's own TCP and UDP transport, except that ending
-// ctx abandons a dial: a shutdown need not wait out the timeout of a peer that
-// has vanished.
+// ctx abandons the dials and closes the streams it opened: a shutdown need not
+// wait out the timeout of a peer that has vanished or hangs.
 type netTransport struct {
 	*memberlist.NetTransport
 	ctx context.Context
@@ -32,7 +32,25 @@ func newNetTransport(ctx context.Context, ip string, port int, logger *log.Logge
 // DialTimeout is part of memberlist.Transport.
 func (t *netTransport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
 	dialer := net.Dialer{Timeout: timeout}
-	return dialer.DialContext(t.ctx, "tcp", addr)
+	conn, err := dialer.DialContext(t.ctx, "tcp", addr)
+	if err != nil {
+		return nil, err
+	}
+	release := context.AfterFunc(t.ctx, func() {
+		_ = conn.Close() // whoever uses the stream sees it end
+	})
+	return &boundConn{Conn: conn, release: release}, nil
+}
+
+// boundConn is closed when its transport's context ends.
+type boundConn struct {
+	net.Conn
+	release func() bool
+}
+
+func (c *boundConn) Close() error {
+	c.release()
+	return c.Conn.Close()
 }
 
 // DialAddressTimeout is part of memberlist.NodeAwareTransport.
