@@ -44,7 +44,7 @@ type HTTPServer struct {
 	server  *http.Server
 	cfg     HTTPConfig
 	set     *connSet
-	closing chan struct{} // closed when Shutdown begins
+	closing chan struct{} // closed when Shutdown has closed the listener
 	cancel  context.CancelFunc
 	err     chan error
 	done    chan struct{} // closed when serving ended
@@ -101,6 +101,9 @@ func NewHTTPServer(cfg HTTPConfig) *HTTPServer {
 		ErrorLog:          slog.NewLogLogger(quietHandler{cfg.Logger.Handler()}, slog.LevelWarn),
 		BaseContext:       func(net.Listener) context.Context { return base },
 	}
+	// After the listener is closed, not before: a watcher whose stream ends
+	// comes back at once, and must then find nobody.
+	s.server.RegisterOnShutdown(func() { close(s.closing) })
 	return s
 }
 
@@ -136,7 +139,6 @@ func (s *HTTPServer) Err() <-chan error { return s.err }
 // the context's error. Later calls return what the first did.
 func (s *HTTPServer) Shutdown(ctx context.Context) error {
 	s.stop.Do(func() {
-		close(s.closing)
 		s.stopErr = s.server.Shutdown(ctx)
 		s.cancel()
 		if s.stopErr != nil {
