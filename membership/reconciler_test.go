@@ -347,11 +347,10 @@ func TestRunLeavesNothingRunning(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- r.Run(ctx) }()
-		// Virtual. The first question is part of the start and lasts until its
-		// own limit; look in the middle of a later one.
-		time.Sleep(10 * time.Second)
-		for running.Load() == 0 {
-			time.Sleep(100 * time.Millisecond)
+		// Virtual: between two ticks, in the middle of a question.
+		time.Sleep(10*time.Second + 500*time.Millisecond)
+		if running.Load() == 0 {
+			t.Fatal("no question is under way")
 		}
 		cancel()
 		if err := <-done; err != nil {
