@@ -87,8 +87,11 @@ type Grant struct {
 	Floor uint64
 }
 
-// Heartbeat answers a node. commit is the log's commit index now.
-func (l *Leases) Heartbeat(node string, incarnation, commit uint64) Grant {
+// Heartbeat answers a node. registered is the index at which the log took note
+// of this incarnation of it, or 0 if it has not yet: then nothing is granted.
+// That entry was written after the incarnation was heard of, so a node that has
+// applied it knows everything that was decided about its earlier lives (rule 4).
+func (l *Leases) Heartbeat(node string, incarnation, registered uint64) Grant {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.open || l.verified == 0 {
@@ -100,13 +103,13 @@ func (l *Leases) Heartbeat(node string, incarnation, commit uint64) Grant {
 		n = &lease{answered: now, floor: l.barrier}
 		l.nodes[node] = n
 	}
-	if incarnation < n.incarnation {
+	if incarnation < n.incarnation || registered == 0 {
 		return Grant{}
 	}
 	fresh := incarnation > n.incarnation || l.lapsed(n, now)
 	if incarnation > n.incarnation {
 		n.incarnation = incarnation
-		n.floor = max(n.floor, commit)
+		n.floor = max(n.floor, registered)
 	}
 	if n.holds > 0 || n.barred {
 		return Grant{}

@@ -54,7 +54,7 @@ func (e *Executor) liveDirs() func(dir string) bool {
 }
 
 // Output opens what an attempt wrote on this node. stream is "stdout", "stderr"
-// or "both"; tail, if positive, begins that many bytes before the end; follow
+// or "both"; tail, if not negative, begins that many bytes before the end; follow
 // goes on until the attempt has ended here. The reader must be closed. It is
 // ErrNoLog if this node knows nothing of the attempt.
 func (e *Executor) Output(ctx context.Context, ref fsm.AttemptRef, stream string, follow bool, tail int64) (io.ReadCloser, error) {
@@ -122,7 +122,7 @@ func (e *Executor) copyOutput(ctx context.Context, logs proc.Logs, streams []pro
 
 func startOffset(logs proc.Logs, s proc.Stream, tail int64) int64 {
 	first, end, err := logs.Size(s)
-	if err != nil || tail <= 0 {
+	if err != nil || tail < 0 {
 		return first
 	}
 	return max(first, end-tail)

@@ -74,3 +74,35 @@ func (e *Executor) Load() int {
 	defer e.mu.Unlock()
 	return e.busy
 }
+
+// Flush waits until every report has been sent and shows in the log, or ctx ends.
+func (e *Executor) Flush(ctx context.Context) {
+	poke(e.wake)
+	poke(e.send)
+	tick := time.NewTicker(flushPoll)
+	defer tick.Stop()
+	for e.owes() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+const flushPoll = 10 * time.Millisecond
+
+func (e *Executor) owes() bool {
+	v := e.cfg.Store.Read()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for ref, l := range e.locals {
+		if l.report == nil {
+			continue
+		}
+		if s := v.Shard(ref.RunID, ref.Task, ref.Shard); s != nil && s.State.Held() && s.Ref() == ref {
+			return true
+		}
+	}
+	return false
+}

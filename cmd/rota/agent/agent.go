@@ -1,0 +1,179 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rota-scheduler/rota/cmd/rota/agent/raftnode"
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/membership"
+	"github.com/rota-scheduler/rota/scheduling"
+	"github.com/rota-scheduler/rota/scheduling/executor"
+	"github.com/rota-scheduler/rota/scheduling/executor/proc"
+	"github.com/rota-scheduler/rota/transport"
+)
+
+// Seams are what a test or a simulation may replace; a zero field means the
+// real thing.
+type Seams struct {
+	Version string
+	Logger  *slog.Logger // required
+	// Wall and Mono are the machine's clocks; Mono counts nanoseconds.
+	Wall func() time.Time
+	Mono func() int64
+	// Timing holds the protocol's durations; every node must have the same.
+	Timing *scheduling.Timing
+}
+
+// Agent is a running node. Its exported methods may be called concurrently.
+type Agent struct {
+	cfg    Config
+	self   fsm.Node
+	logger *slog.Logger
+	timing scheduling.Timing
+
+	store      *fsm.Store
+	raft       *raftnode.Node
+	gossip     *membership.Gossip
+	reconciler *membership.Reconciler
+	proposer   *proposer
+	registrar  *registrar
+	peers      *peers
+	clock      *scheduling.Clock
+	leases     *scheduling.Leases
+	lease      *executor.Lease
+	executor   *executor.Executor
+	processes  *proc.Manager
+	caller     *transport.Caller
+	http       *transport.HTTPServer
+	forwarders []*transport.Forwarder
+
+	// leading is the epoch of the term that this node serves; 0: none.
+	leading atomic.Uint64
+
+	unlock   func() error
+	loops    *errgroup.Group
+	endLoops context.CancelFunc
+	work     *errgroup.Group // the executor, which stops before the loops
+	endWork  context.CancelFunc
+	fatal    chan error // of one
+	stop     sync.Once
+	stopErr  error
+}
+
+// Start starts a node and returns when it listens; it may have no leader yet.
+// ctx bounds the start only. The caller must call Wait or Stop.
+func Start(ctx context.Context, cfg Config, seams Seams) (*Agent, error) {
+	if err := cfg.complete(); err != nil {
+		return nil, err
+	}
+	if seams.Wall == nil {
+		seams.Wall = time.Now
+	}
+	if seams.Mono == nil {
+		seams.Mono = proc.Mono
+	}
+	timing := scheduling.DefaultTiming()
+	if seams.Timing != nil {
+		timing = *seams.Timing
+	}
+	a := &Agent{
+		cfg: cfg, logger: seams.Logger, timing: timing,
+		clock: scheduling.NewClock(seams.Wall, seams.Mono),
+		lease: executor.NewLease(timing.Lease),
+		fatal: make(chan error, 1),
+	}
+	a.leases = scheduling.NewLeases(seams.Mono, timing)
+	a.store = fsm.NewStore(a.fail)
+	if err := a.open(ctx, seams); err != nil {
+		return nil, errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
+	}
+	a.startLoops()
+	a.logger.Info("agent started", "name", cfg.Name, "id", a.self.ID, "incarnation", a.self.Incarnation,
+		"http", a.self.HTTPAddr, "raft", a.self.RaftAddr, "version", seams.Version)
+	return a, nil
+}
+
+// fail ends the node for a fault that it cannot go on with.
+func (a *Agent) fail(err error) {
+	select {
+	case a.fatal <- err:
+	default:
+	}
+}
+
+// startLoops starts every goroutine that belongs to the agent itself.
+func (a *Agent) startLoops() {
+	var ctx context.Context
+	ctx, a.endLoops = context.WithCancel(context.Background())
+	a.loops, ctx = errgroup.WithContext(ctx)
+	run := func(name string, loop func(context.Context) error) {
+		a.loops.Go(func() error {
+			err := loop(ctx)
+			if err != nil && ctx.Err() == nil {
+				a.fail(fmt.Errorf("%s: %w", name, err))
+			}
+			return err
+		})
+	}
+	run("proposer", a.proposer.run)
+	run("registrar", a.registrar.run)
+	run("leadership", a.lead)
+	run("heartbeat", a.beat)
+	run("peers", a.peers.run)
+	run("founding a cluster", a.found)
+	run("http server", a.watchHTTP)
+
+	var work context.Context
+	work, a.endWork = context.WithCancel(context.Background())
+	a.work, work = errgroup.WithContext(work)
+	a.work.Go(func() error {
+		err := a.executor.Run(work)
+		if err != nil && work.Err() == nil {
+			a.fail(fmt.Errorf("executor: %w", err))
+		}
+		return err
+	})
+}
+
+func (a *Agent) watchHTTP(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-a.http.Err():
+		return err
+	}
+}
+
+// found joins or founds a cluster, whichever the members that gossip finds and
+// --bootstrap-expect say.
+func (a *Agent) found(ctx context.Context) error {
+	err := a.gossip.RunBootstrap(ctx, a.hasState, a.bootstrap)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// Wait returns when ctx ends or the node fails, after it has stopped.
+func (a *Agent) Wait(ctx context.Context) error {
+	var cause error
+	select {
+	case <-ctx.Done():
+		a.logger.Info("stopping")
+	case cause = <-a.fatal:
+		a.logger.Error("stopping: this node cannot go on", "error", cause)
+	}
+	return errors.Join(cause, a.Stop(context.WithoutCancel(ctx)))
+}
+
+// Fatal returns the channel on which a fault arrives that the node cannot go on
+// with; the receiver should call Stop.
+func (a *Agent) Fatal() <-chan error { return a.fatal }

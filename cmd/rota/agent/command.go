@@ -1,0 +1,79 @@
+package agent
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+// Command returns `rota agent`. It runs until its context ends.
+func Command(version string) *cobra.Command {
+	var cfg Config
+	var file string
+	cmd := &cobra.Command{
+		Use:   "agent",
+		Short: "Run a node of the cluster",
+		Long: `Run a node of the cluster until it is told to stop (SIGTERM or Ctrl-C).
+
+Three machines form a cluster by starting, on each, with its own address:
+
+  rota agent --data-dir /var/lib/rota --bind 192.0.2.11 \
+    --bootstrap-expect 3 --join 192.0.2.11 --join 192.0.2.12 --join 192.0.2.13
+
+A node that joins later leaves --bootstrap-expect out.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if file != "" {
+				if err := cfg.loadFile(file, cmd.Flags()); err != nil {
+					return err
+				}
+			}
+			return run(cmd, cfg, version)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&file, "config", "", "read settings from this HCL `FILE`; flags win over it")
+	f.StringVar(&cfg.Name, "name", "", "the node's name, unique in the cluster (default: the host name)")
+	f.StringVar(&cfg.DataDir, "data-dir", "", "folder for this node's state")
+	f.StringVar(&cfg.Bind, "bind", "127.0.0.1", "`IP` to listen on")
+	f.StringVar(&cfg.Advertise, "advertise", "", "`IP` that the other nodes reach (default: --bind)")
+	f.IntVar(&cfg.HTTPPort, "http-port", DefaultHTTPPort, "port of the API and of calls between nodes")
+	f.IntVar(&cfg.RPCPort, "rpc-port", DefaultRPCPort, "port of raft")
+	f.IntVar(&cfg.GossipPort, "gossip-port", DefaultGossipPort, "port of gossip, TCP and UDP")
+	f.StringArrayVar(&cfg.Join, "join", nil, "`ADDR` (IP or IP:port) of a member's gossip; repeatable; itself is fine")
+	f.IntVar(&cfg.BootstrapExpect, "bootstrap-expect", 0, "number of nodes that found a new cluster together")
+	f.StringVar(&cfg.Region, "region", "", "region of this node")
+	f.StringVar(&cfg.Zone, "zone", "", "zone of this node within its region")
+	f.StringToStringVar(&cfg.Labels, "label", nil, "label of this node as `k=v`; repeatable")
+	f.IntVar(&cfg.Capacity, "capacity", 0, "weight of the work that may run here at once (default 100)")
+	f.StringVar(&cfg.LogLevel, "log-level", "info", "debug, info, warn or error")
+	f.BoolVar(&cfg.LeaveOnStop, "leave-on-stop", false, "leave the cluster for good when stopped")
+	f.BoolVar(&cfg.Dev, "dev", false, "run one node that is a cluster by itself, its data in a temporary folder")
+	return cmd
+}
+
+func run(cmd *cobra.Command, cfg Config, version string) error {
+	if cfg.Dev {
+		dir, err := os.MkdirTemp("", "rota-dev-")
+		if err != nil {
+			return fmt.Errorf("making a temporary data dir: %w", err)
+		}
+		defer os.RemoveAll(dir)
+		cfg.DataDir, cfg.BootstrapExpect = dir, 1
+	}
+	if err := cfg.complete(); err != nil {
+		return err
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
+		return fmt.Errorf("%w: --log-level %q: want debug, info, warn or error", ErrBadConfig, cfg.LogLevel)
+	}
+	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
+	a, err := Start(cmd.Context(), cfg, Seams{Version: version, Logger: logger.With("node", cfg.Name)})
+	if err != nil {
+		return err
+	}
+	return a.Wait(cmd.Context())
+}

@@ -1,0 +1,132 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/scheduling/executor"
+	"github.com/rota-scheduler/rota/transport"
+)
+
+// Paths of calls between nodes.
+const (
+	pathHeartbeat = "/v1/internal/heartbeat"
+	pathReports   = "/v1/internal/reports"
+	pathStats     = "/v1/internal/stats"
+)
+
+const (
+	// heartbeatTimeout bounds one heartbeat: a later answer would grant little.
+	heartbeatTimeout = time.Second
+	// heartbeatRetry is the pause after one that failed.
+	heartbeatRetry = 100 * time.Millisecond
+)
+
+// heartbeat is what an agent says to the leader.
+type heartbeat struct {
+	Node    fsm.Node `json:"node"`
+	Applied uint64   `json:"applied"`
+	Load    int      `json:"load"`
+}
+
+// heartbeatAnswer is what the leader says to it.
+type heartbeatAnswer struct {
+	// Now is cluster time.
+	Now fsm.Time      `json:"now"`
+	OK  bool          `json:"ok"`
+	Age time.Duration `json:"age"`
+	// Floor is the index that must be applied before the lease counts.
+	Floor uint64 `json:"floor"`
+}
+
+// beat keeps this node's lease alive until ctx ends.
+func (a *Agent) beat(ctx context.Context) error {
+	for ctx.Err() == nil {
+		pause := a.timing.Heartbeat
+		if err := a.beatOnce(ctx); err != nil {
+			pause = heartbeatRetry
+			if ctx.Err() == nil && !errors.Is(err, transport.ErrNoLeader) {
+				a.logger.Debug("heartbeat failed", "error", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+	return nil
+}
+
+// beatOnce asks the leader for a lease, and passes what it grants on to the
+// executor and to the process half (rule 3).
+func (a *Agent) beatOnce(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, heartbeatTimeout)
+	defer cancel()
+	hb := heartbeat{Node: a.self, Applied: a.store.Index(), Load: a.executor.Load()}
+	sent := a.clock.Mono()
+	var answer heartbeatAnswer
+	if err := a.callLeader(ctx, pathHeartbeat, hb, &answer, func() error {
+		var err error
+		answer, err = a.answerHeartbeat(hb)
+		return err
+	}); err != nil {
+		return err
+	}
+	received := a.clock.Mono()
+	a.clock.Sample(answer.Now, sent, received)
+	base := a.lease.Renew(sent, received, executor.Grant{OK: answer.OK, Age: answer.Age, Floor: answer.Floor})
+	if base == 0 {
+		return nil
+	}
+	if err := a.processes.Contact(ctx, base); err != nil {
+		return fmt.Errorf("passing contact on: %w", err)
+	}
+	return nil
+}
+
+// callLeader posts to the leader, or calls local if that is this node.
+func (a *Agent) callLeader(ctx context.Context, path string, in, out any, local func() error) error {
+	if a.IsLeader() {
+		return local()
+	}
+	leader, ok := a.Leader()
+	if !ok || leader.ID == a.self.ID {
+		return transport.ErrNoLeader
+	}
+	return a.caller.Call(ctx, leader.HTTP, http.MethodPost, path, in, out)
+}
+
+// sendReports hands the executor's reports to the leader.
+func (a *Agent) sendReports(ctx context.Context, reports []fsm.Report) error {
+	batch := fsm.ReportAttempts{Node: a.self.ID, Incarnation: a.self.Incarnation, Reports: reports}
+	return a.callLeader(ctx, pathReports, batch, nil, func() error { return a.takeReports(ctx, batch) })
+}
+
+// answerHeartbeat is the leader's side of a heartbeat.
+func (a *Agent) answerHeartbeat(hb heartbeat) (heartbeatAnswer, error) {
+	if !a.IsLeader() {
+		return heartbeatAnswer{}, transport.ErrNoLeader
+	}
+	a.registrar.see(hb.Node)
+	registered := uint64(0)
+	if n := a.store.Read().Node(hb.Node.ID); n != nil && n.Incarnation == hb.Node.Incarnation {
+		registered = n.ModifyIndex
+	}
+	g := a.leases.Heartbeat(hb.Node.ID, hb.Node.Incarnation, registered)
+	return heartbeatAnswer{Now: a.clock.Now(), OK: g.OK, Age: g.Age, Floor: g.Floor}, nil
+}
+
+// takeReports is the leader's side of reports.
+func (a *Agent) takeReports(ctx context.Context, batch fsm.ReportAttempts) error {
+	if !a.IsLeader() {
+		return transport.ErrNoLeader
+	}
+	a.leases.Saw(batch.Node, batch.Incarnation)
+	batch.At = a.clock.Now()
+	_, _, err := a.proposer.Propose(ctx, fsm.OpReportAttempts, batch)
+	return err
+}

@@ -1,0 +1,60 @@
+package agent
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/rota-scheduler/rota/cmd/rota/agent/raftnode"
+	"github.com/rota-scheduler/rota/scheduling"
+)
+
+// lead runs one term after another. A term has stopped entirely before the next
+// one begins, so that it can neither feed nor tear down a newer one.
+func (a *Agent) lead(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case term, open := <-a.raft.Terms():
+			if !open {
+				return nil
+			}
+			a.leadTerm(ctx, term)
+		}
+	}
+}
+
+// leadTerm is barrier, establish, and the loops.
+func (a *Agent) leadTerm(ctx context.Context, term raftnode.Term) {
+	tctx, cancel := context.WithCancel(term.Ctx)
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	log := a.logger.With("epoch", term.Epoch)
+	if _, err := a.raft.Barrier(tctx); err != nil {
+		log.Info("leadership ended before it could be taken up", "error", err)
+		return
+	}
+	// The barrier itself is no command: what the nodes must have applied is the
+	// last command before it.
+	barrier := a.store.Index()
+	log.Info("leading", "barrier", barrier)
+	a.leading.Store(term.Epoch)
+	defer a.leading.Store(0)
+	g, gctx := errgroup.WithContext(tctx)
+	g.Go(func() error { return a.reconciler.Run(gctx) })
+	g.Go(func() error {
+		return scheduling.NewLeader(scheduling.Config{
+			Store: a.store, Proposer: a.proposer, Clock: a.clock, Leases: a.leases, Timing: a.timing,
+			Verify: a.raft.VerifyLeader, Refusals: a.peers.refusal, Logger: log,
+		}).Run(gctx, barrier)
+	})
+	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
+		log.Error("a leader's loop failed; giving the leadership up", "error", err)
+		if err := a.raft.TransferLeadership(ctx); err != nil {
+			log.Error("leadership could not be handed on", "error", err)
+		}
+	}
+	log.Info("no longer leading")
+}

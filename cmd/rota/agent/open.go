@@ -1,0 +1,162 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+
+	"github.com/hashicorp/raft"
+	"golang.org/x/sys/unix"
+
+	"github.com/rota-scheduler/rota/cmd/rota/agent/raftnode"
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/membership"
+	"github.com/rota-scheduler/rota/scheduling/executor"
+	"github.com/rota-scheduler/rota/scheduling/executor/proc"
+	"github.com/rota-scheduler/rota/transport"
+)
+
+// ErrDataDirInUse: another agent runs on the same data dir.
+var ErrDataDirInUse = errors.New("data dir is in use by another agent")
+
+// open opens the parts in order. What it opened before it failed is closed by
+// Stop.
+func (a *Agent) open(ctx context.Context, seams Seams) error {
+	if err := a.lockDataDir(); err != nil {
+		return err
+	}
+	_, err := os.Stat(filepath.Join(a.raftDir(), "raft.db"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("looking for the state of this node: %w", err)
+	}
+	identity, err := membership.LoadIdentity(a.cfg.DataDir, err == nil)
+	if err != nil {
+		return err
+	}
+	a.self = a.cfg.node(identity.ID, identity.Incarnation, seams.Version)
+	a.caller = transport.NewCaller(transport.CallerConfig{})
+	web, err := listen("--http-port", a.cfg.address(a.cfg.Bind, a.cfg.HTTPPort))
+	if err != nil {
+		return err
+	}
+	if err := a.openRaft(); err != nil {
+		return errors.Join(err, web.Close())
+	}
+	a.proposer = newProposer(a.IsLeader, a.raft.Apply)
+	a.registrar = newRegistrar(a.store, a.clock.Now, a.logger, a.proposer)
+	if err := a.openExecutor(ctx); err != nil {
+		return errors.Join(err, web.Close())
+	}
+	if err := a.openGossip(seams.Version); err != nil {
+		return errors.Join(err, web.Close())
+	}
+	a.http = transport.NewHTTPServer(transport.HTTPConfig{Handler: a.handler(seams.Version), Logger: a.logger})
+	a.http.Start(web)
+	return nil
+}
+
+func (a *Agent) raftDir() string { return filepath.Join(a.cfg.DataDir, "raft") }
+
+// lockDataDir keeps a second agent off the data dir until this process ends.
+func (a *Agent) lockDataDir() error {
+	if err := os.MkdirAll(a.cfg.DataDir, 0o700); err != nil {
+		return fmt.Errorf("making the data dir: %w", err)
+	}
+	path := filepath.Join(a.cfg.DataDir, "lock")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("locking the data dir: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		return fmt.Errorf("%w: %s: stop that agent, or give this one another --data-dir", ErrDataDirInUse, a.cfg.DataDir)
+	}
+	a.unlock = f.Close
+	return nil
+}
+
+func listen(flag, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("listening on %s: %w; is another agent running there, or does %s need another port?", addr, err, flag)
+	}
+	return l, nil
+}
+
+func (a *Agent) openRaft() error {
+	l, err := listen("--rpc-port", a.cfg.address(a.cfg.Bind, a.cfg.RPCPort))
+	if err != nil {
+		return err
+	}
+	advertise, err := net.ResolveTCPAddr("tcp", a.self.RaftAddr)
+	if err != nil {
+		return errors.Join(fmt.Errorf("%w: raft address %s: %w", ErrBadConfig, a.self.RaftAddr, err), l.Close())
+	}
+	stream, err := transport.NewStreamLayer(transport.StreamConfig{Listener: l, Advertise: advertise, Logger: a.logger})
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	a.raft, err = raftnode.Open(raftnode.Config{
+		ID: a.self.ID, DataDir: a.raftDir(), FSM: a.store, Logger: a.logger, OnFatal: a.fail,
+		Transport: raftnode.NewTransport(stream, a.logger, 0),
+	})
+	return err
+}
+
+func (a *Agent) openExecutor(ctx context.Context) error {
+	dir := filepath.Join(a.cfg.DataDir, "exec")
+	var err error
+	a.processes, err = proc.New(ctx, proc.Options{
+		Dir: dir, StopAfter: a.timing.StopAfter, Logger: a.logger,
+		// The executor exists before anything can end: New starts nothing.
+		OnEnd: func(r proc.Result) { a.executor.Ended(r) },
+	})
+	if err != nil {
+		return err
+	}
+	a.executor = executor.New(executor.Config{
+		Store: a.store, Processes: a.processes, Clock: a.clock, Lease: a.lease,
+		NodeID: a.self.ID, NodeName: a.self.Name, Incarnation: a.self.Incarnation, Capacity: a.self.Capacity,
+		OutputDir: filepath.Join(a.cfg.DataDir, "output"), Report: a.sendReports, Logger: a.logger,
+	})
+	return nil
+}
+
+func (a *Agent) openGossip(version string) error {
+	var err error
+	a.gossip, err = membership.Start(membership.Config{
+		NodeID: a.self.ID, Name: a.self.Name, Incarnation: a.self.Incarnation,
+		BindAddr: a.cfg.Bind, BindPort: a.cfg.GossipPort,
+		AdvertiseAddr: a.cfg.Advertise, AdvertisePort: a.cfg.GossipPort,
+		Join: a.cfg.Join, Logger: a.logger,
+		Attributes: membership.Attributes{
+			HTTPAddr: a.self.HTTPAddr, RaftAddr: a.self.RaftAddr, Region: a.self.Region, Zone: a.self.Zone,
+			Labels: a.self.Labels, Capacity: a.self.Capacity, Version: version, FormatVersion: fsm.Format,
+			BootstrapExpect: a.cfg.BootstrapExpect, Bootstrapped: a.raft.HasState(),
+		},
+	})
+	if err != nil {
+		return err
+	}
+	a.peers = newPeers(a)
+	a.reconciler, err = membership.NewReconciler(membership.ReconcilerConfig{
+		Raft: a.raft.Raft(), LocalID: raft.ServerID(a.self.ID), Members: a.gossip, Stats: a.fetchStats, Logger: a.logger,
+	})
+	return err
+}
+
+// hasState says whether this node has raft state, its own or a leader's.
+func (a *Agent) hasState() bool {
+	return a.raft.HasState() || a.raft.Raft().LastIndex() > 0
+}
+
+func (a *Agent) bootstrap(c raft.Configuration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), bootstrapTimeout)
+	defer cancel()
+	a.logger.Info("founding a cluster", "voters", len(c.Servers))
+	return a.raft.Bootstrap(ctx, c.Servers)
+}

@@ -1,0 +1,93 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Bounds of the steps of a stop, and of the founding of a cluster.
+const (
+	bootstrapTimeout = 10 * time.Second
+	killTimeout      = 15 * time.Second
+	flushTimeout     = 2 * time.Second
+	serverTimeout    = 3 * time.Second
+	raftStopTimeout  = 5 * time.Second
+	leaveTimeout     = 5 * time.Second
+)
+
+// Stop stops the node. It may be called more than once, and on a node whose
+// start failed half way.
+func (a *Agent) Stop(ctx context.Context) error {
+	a.stop.Do(func() { a.stopErr = a.shutdown(ctx) })
+	return a.stopErr
+}
+
+// shutdown gives up what others wait for first: the right to start work, then
+// the leadership (rule 7). Each step is bounded, and none keeps the next from
+// being taken.
+func (a *Agent) shutdown(ctx context.Context) error {
+	a.lease.Drop()
+	var errs []error
+	bounded := func(limit time.Duration, step func(context.Context) error) {
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		if err := step(ctx); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if a.raft != nil && a.raft.IsLeader() && a.hasPeers() {
+		if err := a.raft.TransferLeadership(ctx); err != nil {
+			a.logger.Warn("leadership was not handed on; the others elect a leader", "error", err)
+		}
+	}
+	if a.processes != nil {
+		bounded(killTimeout, a.processes.Close)
+	}
+	if a.executor != nil && a.endWork != nil {
+		flush, cancel := context.WithTimeout(ctx, flushTimeout)
+		a.executor.Flush(flush)
+		cancel()
+		a.endWork()
+		errs = append(errs, ignoreCancel(a.work.Wait()))
+	}
+	if a.gossip != nil && a.cfg.LeaveOnStop {
+		bounded(leaveTimeout, a.gossip.Leave)
+	}
+	if a.http != nil {
+		bounded(serverTimeout, a.http.Shutdown)
+	}
+	if a.endLoops != nil {
+		a.endLoops()
+		errs = append(errs, ignoreCancel(a.loops.Wait()))
+	}
+	if a.gossip != nil {
+		errs = append(errs, a.gossip.Shutdown())
+	}
+	if a.raft != nil {
+		bounded(raftStopTimeout, a.raft.Shutdown)
+	}
+	for _, f := range a.forwarders {
+		f.Close()
+	}
+	if a.caller != nil {
+		a.caller.Close()
+	}
+	if a.unlock != nil {
+		errs = append(errs, a.unlock())
+	}
+	return errors.Join(errs...)
+}
+
+func ignoreCancel(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// hasPeers says whether there is anyone to hand the leadership to.
+func (a *Agent) hasPeers() bool {
+	f := a.raft.Raft().GetConfiguration()
+	return f.Error() == nil && len(f.Configuration().Servers) > 1
+}

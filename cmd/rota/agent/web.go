@@ -1,0 +1,165 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+	autopilot "github.com/hashicorp/raft-autopilot"
+
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/membership"
+	"github.com/rota-scheduler/rota/scheduling"
+	"github.com/rota-scheduler/rota/scheduling/executor"
+	"github.com/rota-scheduler/rota/scheduling/jobspec"
+	"github.com/rota-scheduler/rota/transport"
+	"github.com/rota-scheduler/rota/transport/api"
+	"github.com/rota-scheduler/rota/transport/httpapi"
+)
+
+// nodeWait is how long a request for another node's log waits for it.
+const nodeWait = time.Second
+
+// handler joins the API, the calls between nodes and the peers' watch.
+func (a *Agent) handler(version string) http.Handler {
+	toLeader := transport.NewForwarder(transport.ForwarderConfig{
+		Resolve: func(*http.Request) (string, bool) {
+			l, ok := a.Leader()
+			return l.HTTP, ok && l.ID != a.self.ID
+		},
+		OnError: httpapi.ForwardError, Logger: a.logger,
+	})
+	toNode := transport.NewForwarder(transport.ForwarderConfig{
+		Resolve: httpapi.Target, OnError: httpapi.ForwardError, Wait: nodeWait, Logger: a.logger,
+	})
+	a.forwarders = append(a.forwarders, toLeader, toNode)
+	return httpapi.New(httpapi.Config{
+		Store: a.store, Cluster: a, Proposer: a, Jobs: compiler{}, Logs: logs{a.executor},
+		Forward: toLeader, ForwardNode: toNode, Clock: a.clock.Now,
+		NodeID: a.self.ID, NodeName: a.self.Name, Version: version,
+		Metrics:  a.metrics(),
+		Peers:    transport.ServePeerWatch(transport.PeerWatchConfig{Incarnation: a.self.Incarnation}),
+		Internal: a.internal(), Logger: a.logger,
+	})
+}
+
+// internal serves the calls between nodes.
+func (a *Agent) internal() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("POST "+pathHeartbeat, func(w http.ResponseWriter, r *http.Request) {
+		var hb heartbeat
+		answerJSON(w, r, &hb, func() (any, error) { return a.answerHeartbeat(hb) })
+	})
+	mux.HandleFunc("POST "+pathReports, func(w http.ResponseWriter, r *http.Request) {
+		var batch fsm.ReportAttempts
+		answerJSON(w, r, &batch, func() (any, error) { return struct{}{}, a.takeReports(r.Context(), batch) })
+	})
+	mux.HandleFunc("GET "+pathStats, func(w http.ResponseWriter, r *http.Request) {
+		answerJSON(w, r, nil, func() (any, error) { return membership.LocalStats(a.raft.Raft()) })
+	})
+	return mux
+}
+
+// answerJSON decodes the body into in, if there is one to decode, and writes
+// what answer returns.
+func answerJSON(w http.ResponseWriter, r *http.Request, in any, answer func() (any, error)) {
+	if in != nil {
+		if err := json.NewDecoder(r.Body).Decode(in); err != nil {
+			httpapi.WriteError(w, r, fmt.Errorf("%w: body: %w", fsm.ErrInvalid, err))
+			return
+		}
+	}
+	out, err := answer()
+	if err != nil {
+		httpapi.WriteError(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(out) // the caller is gone: nobody to tell
+}
+
+// statsTimeout bounds one round of asking every node for its raft statistics.
+const statsTimeout = time.Second
+
+// fetchStats asks each server how far it is; autopilot promotes and removes by
+// the answers. A server that does not answer is left out.
+func (a *Agent) fetchStats(ctx context.Context, servers map[raft.ServerID]*autopilot.Server) map[raft.ServerID]*autopilot.ServerStats {
+	ctx, cancel := context.WithTimeout(ctx, statsTimeout)
+	defer cancel()
+	addr := map[string]string{}
+	for _, m := range a.gossip.Members() {
+		addr[m.ID] = m.HTTPAddr
+	}
+	stats := map[raft.ServerID]*autopilot.ServerStats{}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for id := range servers {
+		wg.Go(func() {
+			var s autopilot.ServerStats
+			var err error
+			if string(id) == a.self.ID {
+				s, err = membership.LocalStats(a.raft.Raft())
+			} else if addr[string(id)] == "" {
+				return
+			} else {
+				err = a.caller.Call(ctx, addr[string(id)], http.MethodGet, pathStats, nil, &s)
+			}
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			stats[id] = &s
+		})
+	}
+	wg.Wait()
+	return stats
+}
+
+func newPeers(a *Agent) *peers {
+	cfg := transport.WatchConfig{
+		Hello: transport.Hello{Node: a.self.ID, Incarnation: a.self.Incarnation}, Mono: a.clock.Mono, Logger: a.logger,
+	}
+	return &peers{
+		self: a.self.ID, members: a.gossip, logger: a.logger, notes: map[string]scheduling.Refusal{},
+		watch: func(ctx context.Context, addr string) <-chan transport.PeerEvent {
+			return transport.WatchPeer(ctx, addr, cfg)
+		},
+	}
+}
+
+// compiler is the job file and the time rules, as the API needs them.
+type compiler struct{}
+
+func (compiler) Parse(name string, body []byte, namespace string) ([]fsm.JobSpec, []api.Diagnostic) {
+	specs, diags := jobspec.Decode([]jobspec.Source{{Name: name, Bytes: body}}, jobspec.Options{Namespace: namespace})
+	if !diags.HasErrors() {
+		return specs, nil
+	}
+	var problems []api.Diagnostic
+	for _, p := range jobspec.Problems(diags) {
+		problems = append(problems, api.Diagnostic(p))
+	}
+	return nil, problems
+}
+
+func (compiler) FirstInstants(spec *fsm.JobSpec, after fsm.Time) ([]fsm.Time, error) {
+	return scheduling.FirstInstants(spec, after)
+}
+
+// logs is the output on this node, as the API needs it.
+type logs struct{ executor *executor.Executor }
+
+func (l logs) Open(ctx context.Context, ref fsm.AttemptRef, stream string, follow bool, tail int64) (io.ReadCloser, error) {
+	r, err := l.executor.Output(ctx, ref, stream, follow, tail)
+	if errors.Is(err, executor.ErrNoLog) {
+		err = fmt.Errorf("%w: %w", fsm.ErrNotFound, err)
+	}
+	return r, err
+}
