@@ -30,7 +30,7 @@ func (a *Agent) metrics() http.Handler {
 		gauge("rota_leader", "1 if this node leads.", leading)
 		gauge("rota_raft_applied_index", "Index of the last applied log entry.", float64(a.raft.AppliedIndex()))
 		gauge("rota_raft_commit_index", "Index of the last committed log entry known here.", float64(a.raft.CommitIndex()))
-		gauge("rota_log_write_p99_seconds", "99th percentile of the last writes to the log, fsync included.", stats.WriteP99.Seconds())
+		gauge("rota_log_write_p99_seconds", "99th percentile of the last writes to the log, fsync included.", stats.P99.Seconds())
 		gauge("rota_attempts_held", "Attempts that the log binds to this node.", float64(held))
 		gauge("rota_shards_pending", "Shards in the cluster that wait for a place.", float64(pending))
 		gauge("rota_load", "Weight of what runs on this node.", float64(a.executor.Load()))

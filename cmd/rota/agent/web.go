@@ -144,7 +144,9 @@ func (compiler) Parse(name string, body []byte, namespace string) ([]fsm.JobSpec
 	}
 	var problems []api.Diagnostic
 	for _, p := range jobspec.Problems(diags) {
-		problems = append(problems, api.Diagnostic(p))
+		problems = append(problems, api.Diagnostic{
+			Summary: p.Summary, Detail: p.Detail, File: p.File, Line: p.Line, Column: p.Column,
+		})
 	}
 	return nil, problems
 }
