@@ -1,0 +1,100 @@
+package jobspec
+
+import (
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/rota-scheduler/rota/fsm"
+)
+
+var jobSchema = &hcl.BodySchema{
+	Attributes: []hcl.AttributeSchema{{Name: "description"}, {Name: "labels"}, {Name: "namespace"}},
+	Blocks: []hcl.BlockHeaderSchema{
+		{Type: "history"}, {Type: "schedule"}, {Type: "task", LabelNames: []string{"name"}},
+	},
+}
+
+var historySchema = &hcl.BodySchema{
+	Attributes: []hcl.AttributeSchema{{Name: "runs"}, {Name: "age"}},
+}
+
+var taskSchema = &hcl.BodySchema{
+	Attributes: []hcl.AttributeSchema{
+		{Name: "driver"}, {Name: "command"}, {Name: "args"}, {Name: "env"}, {Name: "dir"},
+		{Name: "timeout"}, {Name: "kill_grace"}, {Name: "weight"}, {Name: "depends_on"}, {Name: "output_limit"},
+	},
+}
+
+// jobBlock is a job while it is read: the spec, and where its parts stand.
+type jobBlock struct {
+	*fields
+	spec      fsm.JobSpec
+	history   *fields // nil without a history block
+	schedules []*scheduleBlock
+	tasks     []*fields // as spec.Tasks
+}
+
+// decodeJob reads a job block. What is wrong in it is reported.
+func decodeJob(file *fields, block *hcl.Block, namespace string) *jobBlock {
+	j := &jobBlock{fields: file.child(block, jobSchema)}
+	j.spec = fsm.JobSpec{
+		Namespace:   namespace,
+		Name:        block.Labels[0],
+		Description: j.text("description"),
+		Labels:      j.table("labels"),
+	}
+	if j.has("namespace") {
+		j.spec.Namespace = j.text("namespace")
+	}
+	if j.failed[""] { // a task block may be among what HCL refused
+		j.fail("task")
+	}
+	for _, inner := range j.blocks {
+		switch inner.Type {
+		case "history":
+			j.decodeHistory(inner)
+		case "schedule":
+			j.decodeSchedule(inner)
+		case "task":
+			j.decodeTask(inner)
+		}
+	}
+	return j
+}
+
+func (j *jobBlock) decodeHistory(block *hcl.Block) {
+	if j.history != nil {
+		j.errorAt("", block.DefRange, "Duplicate history block", "A job has at most one history block. The first is at %s.", place(j.history.header))
+		return
+	}
+	j.history = j.child(block, historySchema)
+	j.spec.History = fsm.History{
+		Runs: int(j.history.count("runs", fsm.MaxHistoryRuns)),
+		Age:  j.history.duration("age"),
+	}
+}
+
+func (j *jobBlock) decodeTask(block *hcl.Block) {
+	f := j.child(block, taskSchema)
+	task := fsm.Task{
+		Name:        block.Labels[0],
+		Driver:      fsm.DriverExec,
+		Command:     f.text("command"),
+		Args:        f.texts("args", true),
+		Env:         f.table("env"),
+		Dir:         f.text("dir"),
+		Timeout:     f.duration("timeout"),
+		Grace:       f.duration("kill_grace"),
+		Weight:      int(f.count("weight", fsm.MaxWeight)),
+		DependsOn:   f.texts("depends_on", false),
+		OutputLimit: f.size("output_limit", fsm.MaxOutputLimit),
+	}
+	if driver := f.word("driver", fsm.DriverExec, fsm.DriverShell, fsm.DriverNoop); driver != "" {
+		task.Driver = driver
+	}
+	if f.failed["driver"] { // which attributes it needs is then unknown
+		f.fail("command")
+		f.fail("args")
+	}
+	j.spec.Tasks = append(j.spec.Tasks, task)
+	j.tasks = append(j.tasks, f)
+}

@@ -1,0 +1,68 @@
+package jobspec
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+// This file lists what belongs to the job file's language and is not built in
+// this version. Each name is refused by name, so that nobody believes that a
+// line of a file does something. Building a thing means deleting its name here
+// and adding it to the block that has it.
+
+// notYetNames are attributes and blocks, by the block they stand in; "" is the
+// file itself.
+var notYetNames = map[string][]string{
+	"": {"variable", "locals", "dynamic"},
+	"job": {
+		"after", "param", "notify", "priority", "timeout", "expected_duration",
+		"region", "region_policy", "constraint", "affinity", "spread", "pool",
+		"retry", "stop_after", "on_node_loss", "for_each", "dynamic",
+	},
+	"schedule": {"dynamic"},
+	"blackout": {"dynamic"},
+	"history":  {"dynamic"},
+	"task": {
+		"retry", "shards", "run_if", "idempotent", "stop_after", "on_node_loss",
+		"region", "region_policy", "constraint", "affinity", "spread", "pool", "max_per_node", "priority",
+		"isolation", "user", "umask", "cpu", "memory", "pids", "expected_duration",
+		"method", "url", "headers", "body", "expected_status",
+		"for_each", "dynamic",
+	},
+}
+
+// notYetValues are values of an attribute.
+var notYetValues = map[string][]string{
+	"overlap": {"queue", "replace"},
+	"driver":  {"http"},
+}
+
+// References in expressions, by their first word.
+var (
+	// notYetRunTime are known only once a run exists.
+	notYetRunTime = []string{"run", "shard", "node", "params", "tasks"}
+	// notYetApply are known when the file is applied.
+	notYetApply = []string{"var", "local", "each"}
+)
+
+const notYetText = "known, but this version of rota does not have it yet"
+
+// notYet refuses a thing, which what names as the file spells it.
+func notYet(what string, at hcl.Range) *hcl.Diagnostic {
+	return &hcl.Diagnostic{
+		Severity: hcl.DiagError,
+		Summary:  "Not available yet",
+		Detail:   fmt.Sprintf("%s is %s.", what, notYetText),
+		Subject:  at.Ptr(),
+	}
+}
+
+func isNotYetName(block, name string) bool {
+	return slices.Contains(notYetNames[block], name)
+}
+
+func isNotYetValue(attribute, value string) bool {
+	return slices.Contains(notYetValues[attribute], value)
+}

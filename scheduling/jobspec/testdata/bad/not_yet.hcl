@@ -1,0 +1,35 @@
+variable "bucket" { default = "reports" }
+locals { a = 1 }
+
+job "a" {
+  region      = "cn-east"
+  priority    = 50
+  after       = ["b"]
+  timeout     = "1h"
+  param "day" {}
+  constraint {}
+
+  schedule {
+    cron    = "@daily"
+    overlap = "queue"
+  }
+  schedule {
+    cron    = "@daily"
+    overlap = "replace"
+  }
+
+  task "t" {
+    command    = "/bin/true"
+    run_if     = "all_done"
+    idempotent = true
+    cpu        = 1
+    retry { attempts = 3 }
+    shards { count = 3 }
+  }
+  task "u" {
+    driver = "http"
+    url    = "http://127.0.0.1/"
+  }
+  notify "webhook" {}
+  dynamic "task" {}
+}

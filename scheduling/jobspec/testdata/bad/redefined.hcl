@@ -1,0 +1,5 @@
+job "a" {
+  description = "one"
+  description = "two"
+  task "t" { command = "/bin/true" }
+}

@@ -1,0 +1,5 @@
+job "a" {
+  task "t" {
+    command = "/bin/true
+  }
+}

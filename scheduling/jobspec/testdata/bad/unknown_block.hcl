@@ -1,0 +1,9 @@
+job "a" {
+  task "t" { command = "/bin/true" }
+  shedule {
+    cron = "@daily"
+  }
+  command {}
+}
+jobb "b" {}
+name = "x"

@@ -1,0 +1,5 @@
+job "hello" {
+  task "greet" {
+    command = "/bin/echo"
+  }
+}

@@ -1,0 +1,3 @@
+job "same" {
+  task "t" { driver = "noop" }
+}
