@@ -7,6 +7,7 @@ import (
 	"log"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -14,13 +15,14 @@ import (
 // NewHCLog returns a logger for hashicorp libraries that writes to logger.
 // Trace is mapped to Debug. The level is logger's own: SetLevel does nothing.
 func NewHCLog(logger *slog.Logger) hclog.Logger {
-	return &hcLogger{slog: logger}
+	return &hcLogger{slog: logger, repeats: newRepeats()}
 }
 
 type hcLogger struct {
-	slog *slog.Logger
-	name string
-	args []any
+	slog    *slog.Logger
+	name    string
+	args    []any
+	repeats *repeats
 }
 
 func slogLevel(level hclog.Level) slog.Level {
@@ -41,7 +43,17 @@ func (l *hcLogger) Log(level hclog.Level, msg string, args ...any) {
 	if level == hclog.Off || !l.slog.Enabled(context.Background(), lv) {
 		return
 	}
-	l.slog.Log(context.Background(), lv, msg, render(args)...)
+	rendered := render(args)
+	if lv >= slog.LevelWarn {
+		held, ok := l.repeats.pass(repeatKey(msg, rendered), time.Now())
+		if !ok {
+			return
+		}
+		if held > 0 {
+			rendered = append(rendered, "repeated", held)
+		}
+	}
+	l.slog.Log(context.Background(), lv, msg, rendered...)
 }
 
 // render turns the lazily formatted values of hclog, which slog does not know,
@@ -83,9 +95,10 @@ func (l *hcLogger) ImpliedArgs() []any { return l.args }
 
 func (l *hcLogger) With(args ...any) hclog.Logger {
 	return &hcLogger{
-		slog: l.slog.With(render(args)...),
-		name: l.name,
-		args: append(append([]any{}, l.args...), args...),
+		slog:    l.slog.With(render(args)...),
+		name:    l.name,
+		args:    append(append([]any{}, l.args...), args...),
+		repeats: l.repeats,
 	}
 }
 
@@ -99,7 +112,7 @@ func (l *hcLogger) Named(name string) hclog.Logger {
 }
 
 func (l *hcLogger) ResetNamed(name string) hclog.Logger {
-	return &hcLogger{slog: l.slog, name: name, args: l.args}
+	return &hcLogger{slog: l.slog, name: name, args: l.args, repeats: l.repeats}
 }
 
 func (l *hcLogger) SetLevel(hclog.Level) {}
