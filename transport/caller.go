@@ -14,6 +14,8 @@ import (
 type CallerConfig struct {
 	// TLS switches HTTPS on.
 	TLS *tls.Config
+	// Dial replaces TCP.
+	Dial DialFunc
 	// MaxBodyBytes bounds both bodies. Default 16 MiB.
 	MaxBodyBytes int64
 	// MaxConnsPerHost bounds the connections to one node; further calls wait.
@@ -33,7 +35,7 @@ func NewCaller(cfg CallerConfig) *Caller {
 	if cfg.MaxBodyBytes == 0 {
 		cfg.MaxBodyBytes = defaultMaxBody
 	}
-	t := newHTTPTransport(cfg.TLS, cfg.MaxConnsPerHost)
+	t := newHTTPTransport(cfg.TLS, cfg.Dial, cfg.MaxConnsPerHost)
 	return &Caller{cfg: cfg, transport: t, client: &http.Client{
 		Transport: t,
 		// A node never redirects another; following one would send a write twice.

@@ -18,14 +18,26 @@ const (
 	maxIdleConns        = 128
 )
 
+// DialFunc connects to an address as net.Dialer.DialContext does; nil means TCP.
+// A simulation gives its own network. A refusal must wrap ECONNREFUSED.
+type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// or returns the function, or a TCP dialer with that time limit.
+func (f DialFunc) or(timeout time.Duration) DialFunc {
+	if f != nil {
+		return f
+	}
+	return (&net.Dialer{Timeout: timeout, KeepAlive: 15 * time.Second}).DialContext
+}
+
 // newHTTPTransport returns a client side with limits. Answers may stream, so
 // nothing bounds their duration but the request's context.
-func newHTTPTransport(config *tls.Config, connsPerHost int) *http.Transport {
+func newHTTPTransport(config *tls.Config, dial DialFunc, connsPerHost int) *http.Transport {
 	if connsPerHost == 0 {
 		connsPerHost = defaultConnsPerHost
 	}
 	return &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:            dial.or(dialTimeout),
 		TLSClientConfig:        config,
 		TLSHandshakeTimeout:    tlsTimeout,
 		MaxIdleConns:           maxIdleConns,

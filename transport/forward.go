@@ -37,8 +37,10 @@ type ForwarderConfig struct {
 	OnError func(http.ResponseWriter, *http.Request, error)
 	// Wait is how long a request waits for a node that is known and can be
 	// reached. Default 5 s.
-	Wait   time.Duration
-	TLS    *tls.Config
+	Wait time.Duration
+	TLS  *tls.Config
+	// Dial replaces TCP.
+	Dial   DialFunc
 	Logger *slog.Logger
 	// MaxConnsPerHost bounds the connections to one node, streams included;
 	// further requests wait. Default 256, so that people who follow logs do not
@@ -63,7 +65,7 @@ func NewForwarder(cfg ForwarderConfig) *Forwarder {
 	if cfg.MaxConnsPerHost == 0 {
 		cfg.MaxConnsPerHost = forwardConns
 	}
-	f := &Forwarder{cfg: cfg, transport: newHTTPTransport(cfg.TLS, cfg.MaxConnsPerHost)}
+	f := &Forwarder{cfg: cfg, transport: newHTTPTransport(cfg.TLS, cfg.Dial, cfg.MaxConnsPerHost)}
 	f.proxy = &httputil.ReverseProxy{
 		Transport:     f.transport,
 		Rewrite:       f.rewrite,

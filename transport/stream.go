@@ -36,6 +36,8 @@ type StreamConfig struct {
 	Advertise net.Addr
 	// ServerTLS and ClientTLS switch TLS on; both or none.
 	ServerTLS, ClientTLS *tls.Config
+	// Dial replaces TCP.
+	Dial DialFunc
 	// MaxConns bounds accepted connections, those that have not yet sent the
 	// preface included. Default 512.
 	MaxConns int
@@ -179,7 +181,7 @@ func (s *StreamLayer) Addr() net.Addr { return s.cfg.Advertise }
 func (s *StreamLayer) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, timeout)
 	defer cancel()
-	conn, err := dial(ctx, string(address), s.cfg.ClientTLS)
+	conn, err := s.dial(ctx, string(address))
 	if err != nil {
 		return nil, fmt.Errorf("raft connection to %s: %w", address, err)
 	}
@@ -206,11 +208,26 @@ func (s *StreamLayer) Close() error {
 	return s.err
 }
 
-// dial connects, with TLS if config is given.
-func dial(ctx context.Context, addr string, config *tls.Config) (net.Conn, error) {
-	if config == nil {
-		return new(net.Dialer).DialContext(ctx, "tcp", addr)
+// dial connects, with TLS if the layer is given it.
+func (s *StreamLayer) dial(ctx context.Context, addr string) (net.Conn, error) {
+	conn, err := s.cfg.Dial.or(0)(ctx, "tcp", addr)
+	if err != nil || s.cfg.ClientTLS == nil {
+		return conn, err
 	}
-	d := tls.Dialer{Config: config}
-	return d.DialContext(ctx, "tcp", addr)
+	config := s.cfg.ClientTLS
+	if config.ServerName == "" {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			conn.Close()
+			return nil, err
+		}
+		config = config.Clone()
+		config.ServerName = host
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return secure, nil
 }

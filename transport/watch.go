@@ -88,6 +88,8 @@ type WatchConfig struct {
 	// Silence is how long the peer may say nothing before the connection counts
 	// as closed. Default 6 s, three times what the other side sends.
 	Silence time.Duration
+	// Dial replaces TCP.
+	Dial DialFunc
 	// DialTimeout bounds one try to connect. Default 2 s.
 	DialTimeout time.Duration
 	// MinBackoff and MaxBackoff bound the pause between tries; the first try
@@ -130,14 +132,14 @@ type watch struct {
 // newClient returns a client that makes a connection for every request and
 // never waits longer than Silence for a byte.
 func (w *watch) newClient() *http.Client {
-	d := &net.Dialer{Timeout: w.cfg.DialTimeout}
+	connect := w.cfg.Dial.or(w.cfg.DialTimeout)
 	return &http.Client{Transport: &http.Transport{
 		DisableKeepAlives:   true,
 		DisableCompression:  true,
 		TLSClientConfig:     w.cfg.TLS,
 		TLSHandshakeTimeout: w.cfg.DialTimeout,
 		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := d.DialContext(ctx, network, addr)
+			c, err := connect(ctx, network, addr)
 			if err != nil {
 				return nil, err
 			}
