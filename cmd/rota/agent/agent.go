@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/hashicorp/memberlist"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rota-scheduler/rota/cmd/rota/agent/raftnode"
@@ -30,11 +32,47 @@ type Seams struct {
 	Mono func() int64
 	// Timing holds the protocol's durations; every node must have the same.
 	Timing *scheduling.Timing
+	// Listen and Dial replace TCP, Gossip replaces its TCP and UDP.
+	Listen       func(addr string) (net.Listener, error)
+	Dial         transport.DialFunc
+	Gossip       memberlist.Transport
+	GossipTiming membership.Timing
+	// Stores replaces raft's files; RaftTimings are then required, since there
+	// is no disk to measure.
+	Stores      *raftnode.Stores
+	RaftTimings *raftnode.Timings
+	// Processes replaces the process half.
+	Processes func(onEnd func(proc.Result)) (Processes, error)
+}
+
+// complete fills in the real things.
+func (s *Seams) complete() {
+	if s.Wall == nil {
+		s.Wall = time.Now
+	}
+	if s.Mono == nil {
+		s.Mono = proc.Mono
+	}
+	if s.Timing == nil {
+		timing := scheduling.DefaultTiming()
+		s.Timing = &timing
+	}
+	if s.Listen == nil {
+		s.Listen = func(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
+	}
+}
+
+// Processes is the process half with the end that its owner gives it.
+type Processes interface {
+	proc.Processes
+	// Close ends every process and waits for their results to be handed over.
+	Close(ctx context.Context) error
 }
 
 // Agent is a running node. Its exported methods may be called concurrently.
 type Agent struct {
 	cfg    Config
+	seams  Seams
 	self   fsm.Node
 	logger *slog.Logger
 	timing scheduling.Timing
@@ -50,7 +88,7 @@ type Agent struct {
 	leases     *scheduling.Leases
 	lease      *executor.Lease
 	executor   *executor.Executor
-	processes  *proc.Manager
+	processes  Processes
 	caller     *transport.Caller
 	http       *transport.HTTPServer
 	forwarders []*transport.Forwarder
@@ -74,25 +112,16 @@ func Start(ctx context.Context, cfg Config, seams Seams) (*Agent, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	if seams.Wall == nil {
-		seams.Wall = time.Now
-	}
-	if seams.Mono == nil {
-		seams.Mono = proc.Mono
-	}
-	timing := scheduling.DefaultTiming()
-	if seams.Timing != nil {
-		timing = *seams.Timing
-	}
+	seams.complete()
 	a := &Agent{
-		cfg: cfg, logger: seams.Logger, timing: timing,
+		cfg: cfg, seams: seams, logger: seams.Logger, timing: *seams.Timing,
 		clock: scheduling.NewClock(seams.Wall, seams.Mono),
-		lease: executor.NewLease(timing.Lease),
+		lease: executor.NewLease(seams.Timing.Lease),
 		fatal: make(chan error, 1),
 	}
-	a.leases = scheduling.NewLeases(seams.Mono, timing)
+	a.leases = scheduling.NewLeases(seams.Mono, a.timing)
 	a.store = fsm.NewStore(a.fail)
-	if err := a.open(ctx, seams); err != nil {
+	if err := a.open(ctx); err != nil {
 		return nil, errors.Join(err, a.Stop(context.WithoutCancel(ctx)))
 	}
 	a.startLoops()

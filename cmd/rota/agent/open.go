@@ -25,7 +25,7 @@ var ErrDataDirInUse = errors.New("data dir is in use by another agent")
 
 // open opens the parts in order. What it opened before it failed is closed by
 // Stop.
-func (a *Agent) open(ctx context.Context, seams Seams) error {
+func (a *Agent) open(ctx context.Context) error {
 	if err := a.lockDataDir(); err != nil {
 		return err
 	}
@@ -37,9 +37,9 @@ func (a *Agent) open(ctx context.Context, seams Seams) error {
 	if err != nil {
 		return err
 	}
-	a.self = a.cfg.node(identity.ID, identity.Incarnation, seams.Version)
-	a.caller = transport.NewCaller(transport.CallerConfig{})
-	web, err := listen("--http-port", a.cfg.address(a.cfg.Bind, a.cfg.HTTPPort))
+	a.self = a.cfg.node(identity.ID, identity.Incarnation, a.seams.Version)
+	a.caller = transport.NewCaller(transport.CallerConfig{Dial: a.seams.Dial})
+	web, err := a.listen("--http-port", a.cfg.address(a.cfg.Bind, a.cfg.HTTPPort))
 	if err != nil {
 		return err
 	}
@@ -51,10 +51,10 @@ func (a *Agent) open(ctx context.Context, seams Seams) error {
 	if err := a.openExecutor(ctx); err != nil {
 		return errors.Join(err, web.Close())
 	}
-	if err := a.openGossip(seams.Version); err != nil {
+	if err := a.openGossip(); err != nil {
 		return errors.Join(err, web.Close())
 	}
-	a.http = transport.NewHTTPServer(transport.HTTPConfig{Handler: a.handler(seams.Version), Logger: a.logger})
+	a.http = transport.NewHTTPServer(transport.HTTPConfig{Handler: a.handler(), Logger: a.logger})
 	a.http.Start(web)
 	return nil
 }
@@ -79,8 +79,8 @@ func (a *Agent) lockDataDir() error {
 	return nil
 }
 
-func listen(flag, addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
+func (a *Agent) listen(flag, addr string) (net.Listener, error) {
+	l, err := a.seams.Listen(addr)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w; is another agent running there, or does %s need another port?", addr, err, flag)
 	}
@@ -88,7 +88,7 @@ func listen(flag, addr string) (net.Listener, error) {
 }
 
 func (a *Agent) openRaft() error {
-	l, err := listen("--rpc-port", a.cfg.address(a.cfg.Bind, a.cfg.RPCPort))
+	l, err := a.listen("--rpc-port", a.cfg.address(a.cfg.Bind, a.cfg.RPCPort))
 	if err != nil {
 		return err
 	}
@@ -96,25 +96,29 @@ func (a *Agent) openRaft() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("%w: raft address %s: %w", ErrBadConfig, a.self.RaftAddr, err), l.Close())
 	}
-	stream, err := transport.NewStreamLayer(transport.StreamConfig{Listener: l, Advertise: advertise, Logger: a.logger})
+	stream, err := transport.NewStreamLayer(transport.StreamConfig{Listener: l, Advertise: advertise, Dial: a.seams.Dial, Logger: a.logger})
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	a.raft, err = raftnode.Open(raftnode.Config{
 		ID: a.self.ID, DataDir: a.raftDir(), FSM: a.store, Logger: a.logger, OnFatal: a.fail,
+		Stores: a.seams.Stores, Timings: a.seams.RaftTimings,
 		Transport: raftnode.NewTransport(stream, a.logger, 0),
 	})
 	return err
 }
 
 func (a *Agent) openExecutor(ctx context.Context) error {
-	dir := filepath.Join(a.cfg.DataDir, "exec")
+	// The executor exists before anything can end: opening starts nothing.
+	onEnd := func(r proc.Result) { a.executor.Ended(r) }
 	var err error
-	a.processes, err = proc.New(ctx, proc.Options{
-		Dir: dir, StopAfter: a.timing.StopAfter, Logger: a.logger,
-		// The executor exists before anything can end: New starts nothing.
-		OnEnd: func(r proc.Result) { a.executor.Ended(r) },
-	})
+	if a.seams.Processes != nil {
+		a.processes, err = a.seams.Processes(onEnd)
+	} else {
+		a.processes, err = proc.New(ctx, proc.Options{
+			Dir: filepath.Join(a.cfg.DataDir, "exec"), StopAfter: a.timing.StopAfter, OnEnd: onEnd, Logger: a.logger,
+		})
+	}
 	if err != nil {
 		return err
 	}
@@ -126,16 +130,16 @@ func (a *Agent) openExecutor(ctx context.Context) error {
 	return nil
 }
 
-func (a *Agent) openGossip(version string) error {
+func (a *Agent) openGossip() error {
 	var err error
 	a.gossip, err = membership.Start(membership.Config{
 		NodeID: a.self.ID, Name: a.self.Name, Incarnation: a.self.Incarnation,
 		BindAddr: a.cfg.Bind, BindPort: a.cfg.GossipPort,
 		AdvertiseAddr: a.cfg.Advertise, AdvertisePort: a.cfg.GossipPort,
-		Join: a.cfg.Join, Logger: a.logger,
+		Join: a.cfg.Join, Transport: a.seams.Gossip, Timing: a.seams.GossipTiming, Logger: a.logger,
 		Attributes: membership.Attributes{
 			HTTPAddr: a.self.HTTPAddr, RaftAddr: a.self.RaftAddr, Region: a.self.Region, Zone: a.self.Zone,
-			Labels: a.self.Labels, Capacity: a.self.Capacity, Version: version, FormatVersion: fsm.Format,
+			Labels: a.self.Labels, Capacity: a.self.Capacity, Version: a.seams.Version, FormatVersion: fsm.Format,
 			BootstrapExpect: a.cfg.BootstrapExpect, Bootstrapped: a.raft.HasState(),
 		},
 	})

@@ -27,22 +27,22 @@ import (
 const nodeWait = time.Second
 
 // handler joins the API, the calls between nodes and the peers' watch.
-func (a *Agent) handler(version string) http.Handler {
+func (a *Agent) handler() http.Handler {
 	toLeader := transport.NewForwarder(transport.ForwarderConfig{
 		Resolve: func(*http.Request) (string, bool) {
 			l, ok := a.Leader()
 			return l.HTTP, ok && l.ID != a.self.ID
 		},
-		OnError: httpapi.ForwardError, Logger: a.logger,
+		OnError: httpapi.ForwardError, Dial: a.seams.Dial, Logger: a.logger,
 	})
 	toNode := transport.NewForwarder(transport.ForwarderConfig{
-		Resolve: httpapi.Target, OnError: httpapi.ForwardError, Wait: nodeWait, Logger: a.logger,
+		Resolve: httpapi.Target, OnError: httpapi.ForwardError, Wait: nodeWait, Dial: a.seams.Dial, Logger: a.logger,
 	})
 	a.forwarders = append(a.forwarders, toLeader, toNode)
 	return httpapi.New(httpapi.Config{
 		Store: a.store, Cluster: a, Proposer: a, Jobs: compiler{}, Logs: logs{a.executor},
 		Forward: toLeader, ForwardNode: toNode, Clock: a.clock.Now,
-		NodeID: a.self.ID, NodeName: a.self.Name, Version: version,
+		NodeID: a.self.ID, NodeName: a.self.Name, Version: a.seams.Version,
 		Metrics:  a.metrics(),
 		Peers:    transport.ServePeerWatch(transport.PeerWatchConfig{Incarnation: a.self.Incarnation}),
 		Internal: a.internal(), Logger: a.logger,
@@ -124,7 +124,7 @@ func (a *Agent) fetchStats(ctx context.Context, servers map[raft.ServerID]*autop
 
 func newPeers(a *Agent) *peers {
 	cfg := transport.WatchConfig{
-		Hello: transport.Hello{Node: a.self.ID, Incarnation: a.self.Incarnation}, Mono: a.clock.Mono, Logger: a.logger,
+		Hello: transport.Hello{Node: a.self.ID, Incarnation: a.self.Incarnation}, Mono: a.clock.Mono, Dial: a.seams.Dial, Logger: a.logger,
 	}
 	return &peers{
 		self: a.self.ID, members: a.gossip, logger: a.logger, notes: map[string]scheduling.Refusal{},
