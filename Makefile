@@ -1,0 +1,81 @@
+# Everything that is done to this repository is a target here; .ci/run calls the
+# same ones. A machine needs Go, gcc (for the race detector), git and make. All
+# else is fetched by the go command, at versions that are pinned below or in
+# go.mod.
+
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+GO          ?= go
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# golangci-lint is used where it is installed; .golangci.yml is written for v2.
+GOLANGCI    ?= golangci-lint
+
+TESTFLAGS   ?=
+TESTTIMEOUT ?= 15m
+FUZZTIME    ?= 30s
+BENCH       ?= .
+
+##@ Work
+
+.PHONY: help
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/rota, a static binary
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/rota ./cmd/rota
+
+.PHONY: golden
+golden: ## write the golden files anew; look at the diff before committing it
+	@for pkg in $$(grep -rl --include='*_test.go' 'flag.Bool("update"' . | xargs -n1 dirname | sort -u); do
+	  $(GO) test "$$pkg" -update
+	done
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf bin dist
+
+##@ Checks
+
+.PHONY: test
+test: deps ## THE test command: everything, under the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout $(TESTTIMEOUT) $(TESTFLAGS) ./...
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, go mod tidy, and golangci-lint if installed
+	@echo "== gofmt"
+	unformatted=$$(gofmt -l .)
+	if [ -n "$$unformatted" ]; then echo "not formatted, run gofmt -w:"; echo "$$unformatted"; exit 1; fi
+	echo "== go vet"
+	$(GO) vet ./...
+	echo "== staticcheck"
+	$(GO) run $(STATICCHECK) ./...
+	echo "== go mod tidy"
+	$(GO) mod tidy -diff
+	if command -v $(GOLANGCI) >/dev/null; then
+	  echo "== golangci-lint"
+	  $(GOLANGCI) run
+	else
+	  echo "== golangci-lint is not installed: skipped"
+	fi
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target for FUZZTIME each (default 30s)
+	@for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n1 dirname | sort -u); do
+	  for target in $$($(GO) test -list '^Fuzz' "$$pkg" | grep '^Fuzz'); do
+	    echo "== $$pkg $$target"
+	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$pkg"
+	  done
+	done
+
+.PHONY: bench
+bench: ## run the benchmarks; BENCH chooses by name
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+.PHONY: deps
+deps: ## fetch the modules that go.mod pins, so that a test never waits for it
+	@$(GO) mod download
