@@ -161,16 +161,15 @@ func (c *Client) broken(r request, err error) error {
 	var dial *net.OpError
 	switch {
 	case errors.As(err, &dial) && dial.Op == "dial" && !errors.Is(err, context.Canceled):
-		why := "it cannot be reached"
+		why := dial.Err.Error()
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			why = "the connection was refused"
 		}
-		return fmt.Errorf("%w at %s: %s. Start one with \"rota agent\", or name another with --addr or ROTA_ADDR: %w",
-			ErrNoServer, c.Addr(), why, dial.Err)
+		return &noServer{addr: c.Addr(), why: why, err: err}
 	case r.method != http.MethodGet:
 		return &StatusError{
 			Code: CodeUnknownFate,
-			Message: fmt.Sprintf("the connection to %s broke before the answer to %s %s came: it may or may not have happened",
+			Message: fmt.Sprintf("the connection to %s broke before the answer to %s %s came: it may or may not have happened; look before you repeat it",
 				c.Addr(), r.method, r.path),
 			Err: err,
 		}

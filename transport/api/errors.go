@@ -39,3 +39,16 @@ func ErrorCode(err error) string {
 	}
 	return ""
 }
+
+// noServer is an ErrNoServer with what to do about it.
+type noServer struct {
+	addr, why string
+	err       error
+}
+
+func (e *noServer) Error() string {
+	return fmt.Sprintf("%v at %s: %s. Start one with \"rota agent\", or name another with --addr or ROTA_ADDR",
+		ErrNoServer, e.addr, e.why)
+}
+
+func (e *noServer) Unwrap() []error { return []error{ErrNoServer, e.err} }

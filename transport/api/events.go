@@ -28,24 +28,23 @@ const (
 // errSilent ends a stream on which not even heartbeats arrive.
 var errSilent = errors.New("the event stream fell silent")
 
-// Events yields what changes after the given index, or from now on if that is
+// Events yields what changes from the given index on, or from now on if that is
 // 0, until ctx ends or the caller stops. When the connection breaks it yields
 // the error, once, and connects again from where it was if the caller goes on.
-// After that, events of the last index before the break may come a second time.
-// If nothing had come yet and no index was given, what happened during the
-// break is not told: read the state again.
-func (c *Client) Events(ctx context.Context, after uint64) iter.Seq2[Event, error] {
+//
+// An event may come twice, and a state that was overtaken by the next may be
+// left out. Outcomes of fires that were decided during a break are not told; nor
+// is anything, if no event had come yet and no index was given.
+func (c *Client) Events(ctx context.Context, from uint64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		backoff := firstBackoff
 		for ctx.Err() == nil {
-			last, goOn, err := c.streamEvents(ctx, after, yield)
+			last, goOn, err := c.streamEvents(ctx, from, yield)
 			if !goOn || ctx.Err() != nil {
 				return
 			}
 			if last > 0 {
-				// Several events may share an index, and the break may have come
-				// between them.
-				after, backoff = last-1, firstBackoff
+				from, backoff = last, firstBackoff
 			}
 			if !yield(Event{}, err) {
 				return
@@ -62,15 +61,15 @@ func (c *Client) Events(ctx context.Context, after uint64) iter.Seq2[Event, erro
 
 // streamEvents yields the events of one connection. It returns the last index
 // that it saw, 0 if none, and whether the caller wants more.
-func (c *Client) streamEvents(ctx context.Context, after uint64, yield func(Event, error) bool) (last uint64, goOn bool, err error) {
+func (c *Client) streamEvents(ctx context.Context, from uint64, yield func(Event, error) bool) (last uint64, goOn bool, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	watchdog := time.AfterFunc(silence, func() { cancel(errSilent) })
 	defer watchdog.Stop()
 
 	r := request{method: http.MethodGet, path: "/v1/events", query: url.Values{}}
-	if after > 0 {
-		n := strconv.FormatUint(after, 10)
+	if from > 0 {
+		n := strconv.FormatUint(from, 10)
 		r.query.Set("index", n)
 		r.header = http.Header{"Last-Event-Id": {n}}
 	}

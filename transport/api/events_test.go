@@ -12,7 +12,7 @@ import (
 )
 
 // TestEventsResume breaks the stream in the middle of an index; the next
-// connection must ask from before it.
+// connection must ask for it again.
 func TestEventsResume(t *testing.T) {
 	var asked []string
 	c := newClient(t, func(w http.ResponseWriter, r *http.Request) {
@@ -42,7 +42,7 @@ func TestEventsResume(t *testing.T) {
 	if diff := cmp.Diff([]string{"7 run", "broken", "broken", "7 run", "8 job"}, got); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"index=3 3", "index=6 6", "index=6 6"}, asked); diff != "" {
+	if diff := cmp.Diff([]string{"index=3 3", "index=7 7", "index=7 7"}, asked); diff != "" {
 		t.Error(diff)
 	}
 }

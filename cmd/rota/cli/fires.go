@@ -1,0 +1,62 @@
+package cli
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rota-scheduler/rota/cmd/rota/cli/render"
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/transport/api"
+)
+
+func (a *app) firesCommand() *cobra.Command {
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "fires JOB",
+		Short: "List what became of each instant at which a job was due, newest first",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkLimit(cmd, limit); err != nil {
+				return err
+			}
+			client, err := a.client(cmd)
+			if err != nil {
+				return err
+			}
+			defer client.Close()
+			list, err := collect(limit, func(page api.Page) (api.List[fsm.Fire], error) {
+				return client.Fires(cmd.Context(), a.key(args[0]), page, api.Read{})
+			})
+			if err != nil {
+				return err
+			}
+			defer noteRest(cmd, list)
+			return a.showTable(cmd, list, func() *render.Table { return firesTable(list.Items, a.now()) })
+		},
+	}
+	limitFlag(cmd, &limit, defaultHistory)
+	return cmd
+}
+
+func firesTable(fires []fsm.Fire, now time.Time) *render.Table {
+	t := &render.Table{Columns: []render.Column{
+		{Title: "DUE"}, {Title: "WHEN"}, {Title: "OUTCOME"}, {Title: "REASON"},
+		{Title: "VERSION", Right: true}, {Title: "RUN"},
+	}}
+	for i := range fires {
+		f := &fires[i]
+		outcome := f.Outcome
+		if outcome == "" {
+			outcome = "undecided"
+		}
+		due := f.ScheduledAt.String()
+		if f.Count > 1 {
+			due += fmt.Sprintf(" to %s (%d instants)", f.Until, f.Count)
+		}
+		t.Add(render.Text(due), render.Text(render.When(f.ScheduledAt, now)), render.State(outcome),
+			render.Text(f.Reason), render.Text(fmt.Sprint(f.Version)), render.Text(f.RunID))
+	}
+	return t
+}
