@@ -34,6 +34,7 @@ type attempt struct {
 	out    *output
 	pipes  []*pipe
 	orphan *orphans
+	kin    kin
 	pidfd  *os.File
 
 	mu          sync.Mutex
@@ -79,10 +80,10 @@ func (a *attempt) wakeLocked() {
 }
 
 // started takes over the process that the fork has made.
-func (a *attempt) started(pid int, pidfd *os.File, timeout time.Duration) {
+func (a *attempt) started(k kin, pidfd *os.File, timeout time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.pid, a.pidfd, a.state = pid, pidfd, Running
+	a.pid, a.kin, a.pidfd, a.state = k.session, k, pidfd, Running
 	a.startedAt, a.startedMono = wall(), Mono()
 	if timeout > 0 {
 		a.deadline = time.Now().Add(timeout)
@@ -186,34 +187,32 @@ func (a *attempt) dueLocked(now time.Time, end bool) (sig unix.Signal, due bool)
 	return 0, false
 }
 
-// signal reaches everything of the attempt: first the group, in one stroke that
-// no fork escapes, then whatever has left it. The main process is not reaped
-// yet, so the group's number is still its own.
+// signal reaches everything of the attempt: the group, in one stroke that no
+// fork escapes, and whatever has left it, which is looked up before the first
+// death cuts a line of descent. The main process is not reaped yet, so the
+// group's number is still its own.
 func (a *attempt) signal(sig unix.Signal) error {
 	sigs := []unix.Signal{sig}
 	if sig == unix.SIGTERM {
 		sigs = append(sigs, unix.SIGCONT) // the stopped ones could not hear it
 	}
+	members, err := a.orphan.members(&a.kin)
 	for _, s := range sigs {
 		_ = unix.Kill(-a.pid, s) // ESRCH: no group any more, and nothing to do
-	}
-	members, err := a.orphan.members(a.pid, a.id)
-	if err != nil {
-		return err
 	}
 	for _, p := range members {
 		if p.pgrp != a.pid {
 			signalProcess(p, sigs...)
 		}
 	}
-	return nil
+	return err
 }
 
 // clearLeftovers ends what the main process left behind, and returns once
 // nothing of it is there.
 func (a *attempt) clearLeftovers() (err error) {
 	for pause := minLeftoverPause; ; pause = min(2*pause, maxLeftoverPause) {
-		left, unsure := a.orphan.left(a.pid, a.id)
+		left, unsure := a.orphan.left(&a.kin)
 		if !left && !unsure {
 			return err
 		}
@@ -307,7 +306,7 @@ func (a *attempt) end(r *Result) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.state, a.result = Ended, r
-	a.out, a.pipes, a.orphan = nil, nil, nil
+	a.out, a.pipes, a.orphan, a.kin.known = nil, nil, nil, nil
 }
 
 func (a *attempt) describe() string {

@@ -36,7 +36,7 @@
 // # Killing
 //
 // Each attempt has its own session and process group and a marker in its
-// environment (ROTA_ATTEMPT_ID). Killing is SIGTERM (and SIGCONT) to
+// environment (ROTA_MARK). Killing is SIGTERM (and SIGCONT) to
 // everything of the attempt, the grace, then SIGKILL until nothing is left.
 // Everything means: the session, all descendants, and daemons that left both
 // by a double fork. Those are adopted by this process (it makes itself a

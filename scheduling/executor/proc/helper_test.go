@@ -43,7 +43,7 @@ func newHarness(t testing.TB, o Options) *harness {
 		h.stop()
 		goleak.VerifyNone(t, ignore)
 		if pids := ownChildren(t); len(pids) > 0 {
-			t.Errorf("children left behind: %v", pids)
+			t.Errorf("children left behind: %+v", pids)
 		}
 	})
 	return h
@@ -122,7 +122,7 @@ func isAlive(pid int) bool {
 	return ok && !p.dead()
 }
 
-func ownChildren(t testing.TB) (pids []int) {
+func ownChildren(t testing.TB) (left []procStat) {
 	t.Helper()
 	all, err := processes()
 	if err != nil {
@@ -130,10 +130,10 @@ func ownChildren(t testing.TB) (pids []int) {
 	}
 	for _, p := range all {
 		if p.ppid == os.Getpid() {
-			pids = append(pids, p.pid)
+			left = append(left, p)
 		}
 	}
-	return pids
+	return left
 }
 
 func openFDs(t testing.TB) int {

@@ -3,6 +3,7 @@ package proc
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,11 +12,16 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-const journalName = "attempts.log"
+const (
+	journalName  = "attempts.log"
+	lockPatience = time.Second
+	lockPause    = 5 * time.Millisecond
+)
 
 // compactAt is the size from which the journal is rewritten once it is four
 // times what was left of it at the last rewrite.
@@ -25,6 +31,7 @@ const compactAt = 1 << 20
 type record struct {
 	Op     string  `json:"op"`
 	ID     string  `json:"id,omitempty"`
+	Mark   string  `json:"mark,omitempty"` // value of Marker
 	Boot   string  `json:"boot,omitempty"`
 	At     int64   `json:"at,omitempty"`   // wall clock, Unix ns
 	Mono   int64   `json:"mono,omitempty"` // ns
@@ -62,12 +69,18 @@ type journal struct {
 
 // openJournal reads what is there, in order, and goes on behind it. Lines that
 // cannot be read (the end of a record cut off by a crash) count as skipped.
-func openJournal(dir string) (j *journal, records []record, skipped int, err error) {
+// A lock that is taken is asked for again until ctx ends, for a second at most:
+// a program that the dead predecessor was just starting holds it until its exec.
+func openJournal(ctx context.Context, dir string) (j *journal, records []record, skipped int, err error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return nil, nil, 0, fmt.Errorf("open journal: %w", err)
 	}
 	path := filepath.Join(dir, journalName)
 	f, err := openLocked(path)
+	for end := time.Now().Add(lockPatience); errors.Is(err, ErrLocked) && time.Now().Before(end) && ctx.Err() == nil; {
+		time.Sleep(lockPause)
+		f, err = openLocked(path)
+	}
 	if err != nil {
 		return nil, nil, 0, err
 	}

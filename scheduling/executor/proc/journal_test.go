@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,7 +15,7 @@ import (
 
 func reopen(t *testing.T, dir string) (*journal, []record, int) {
 	t.Helper()
-	j, recs, skipped, err := openJournal(dir)
+	j, recs, skipped, err := openJournal(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,6 +124,44 @@ func TestJournalFailureRefuses(t *testing.T) {
 	h.journal.f, h.journal.broken = good, nil
 	if r := h.run(req); r.Outcome != Succeeded {
 		t.Errorf("after it could be written again: %+v", r)
+	}
+}
+
+// A damaged record must not turn the search for survivors on the whole host.
+func TestEmptyMarkKillsNobody(t *testing.T) {
+	stranger := exec.Command("/usr/bin/setsid", "/bin/sleep", "300")
+	if err := stranger.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = stranger.Process.Kill()
+		_ = stranger.Wait() // it was killed
+	}()
+	dir := t.TempDir()
+	boot, err := bootID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, _, _ := reopen(t, dir)
+	if err := j.append(record{Op: opStart, ID: "a", Boot: boot, Mono: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := j.close(); err != nil {
+		t.Fatal(err)
+	}
+	m, err := New(ctx, Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !isAlive(stranger.Process.Pid) {
+		t.Error("a stranger was killed")
+	}
+	if err := stranger.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = stranger.Wait() // before Close, which ends every orphan
+	if err := m.Close(ctx); err != nil {
+		t.Error(err)
 	}
 }
 

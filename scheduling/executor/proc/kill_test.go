@@ -33,7 +33,7 @@ func TestTimeoutGrace(t *testing.T) {
 		signal       string
 	}{
 		{"dies of TERM", "echo up; exec sleep 300", time.Hour, -1, "SIGTERM"},
-		{"ends by itself on TERM", "trap 'exit 0' TERM; echo up; sleep 300 & wait", time.Hour, 0, ""},
+		{"ends by itself on TERM", "trap 'exit 0' TERM; echo up; sleep 300 & wait", 3 * time.Second, 0, ""},
 		{"ignores TERM", "trap '' TERM; echo up; while :; do sleep 300; done", 100 * time.Millisecond, -1, "SIGKILL"},
 		{"stopped", "echo up; kill -STOP $$; sleep 300", time.Hour, -1, "SIGTERM"},
 	}
@@ -95,6 +95,7 @@ func TestNothingSurvives(t *testing.T) {
 		"daemon":                `(setsid sh -c 'echo $$ > $F; exec sleep 300' &) ; while [ ! -s $F ]; do :; done`,
 		"daemon that ends TERM": `(setsid sh -c 'trap "" TERM; echo $$ > $F; while :; do sleep 300; done' &) ; while [ ! -s $F ]; do :; done`,
 		"scrubbed, in session":  `(env -i sleep 300 & echo $! > $F)`,
+		"below a daemon, deaf":  `(setsid sh -c 'env -i F=$F setsid sh -c "trap \"\" TERM; echo \$\$ > \$F; while :; do sleep 300; done" & wait' &) ; while [ ! -s $F ]; do :; done`,
 		"below a daemon":        `(setsid sh -c 'env -i F=$F setsid sh -c "echo \$\$ > \$F; exec sleep 300" & wait' &) ; while [ ! -s $F ]; do :; done`,
 	}
 	for name, script := range scripts {
@@ -279,13 +280,17 @@ func TestParentDeath(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // where the test has stopped early
+		_ = cmd.Wait()
+	})
 	pids := map[string]int{}
 	for _, name := range []string{"main", "daemon", "child"} {
 		pids[name] = pidFrom(t, filepath.Join(dir, name))
 	}
 	eventually(t, "holder is ready", func() bool {
 		_, err := os.Stat(filepath.Join(dir, "ready"))
-		return err == nil
+		return err == nil && dirBytes(t, filepath.Join(dir, "held")) > 0
 	})
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -296,7 +301,9 @@ func TestParentDeath(t *testing.T) {
 	h := newHarness(t, Options{Dir: dir})
 	for name, pid := range pids {
 		if isAlive(pid) {
-			t.Errorf("%s (pid %d) lives after the restart", name, pid)
+			p, _ := readStat(pid)
+			mark, blank := markerOf(pid, make([]byte, maxEnvironBytes))
+			t.Errorf("%s lives after the restart: %+v, marker %q, blank %v", name, p, mark, blank)
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}

@@ -2,6 +2,7 @@ package proc
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -45,6 +46,7 @@ type Manager struct {
 	onEnd     func(Result)
 	log       *slog.Logger
 	boot      string
+	instance  string // random, so that marks are unique on the host
 
 	journal *journal
 	forkers *forkers
@@ -75,7 +77,7 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 	m := &Manager{
 		stopAfter: o.StopAfter, onEnd: o.OnEnd, log: o.Logger,
 		rearm: make(chan struct{}, 1), quit: make(chan struct{}),
-		attempts: make(map[string]*attempt),
+		attempts: make(map[string]*attempt), instance: rand.Text(),
 	}
 	if m.stopAfter == 0 {
 		m.stopAfter = DefaultStopAfter
@@ -109,7 +111,7 @@ func (m *Manager) open(ctx context.Context, dir string) (err error) {
 	}
 	var records []record
 	var skipped int
-	if m.journal, records, skipped, err = openJournal(dir); err != nil {
+	if m.journal, records, skipped, err = openJournal(ctx, dir); err != nil {
 		return err
 	}
 	if skipped > 0 {

@@ -45,7 +45,7 @@ func TestOutcomes(t *testing.T) {
 		{"relative to its directory", StartRequest{Argv: []string{"./local.sh"}, Dir: dir}, Result{Outcome: Succeeded, Tail: []byte(dir + "\n"), OutputBytes: int64(len(dir) + 1), Truncated: true}, ""},
 		{"own PATH", StartRequest{Argv: []string{"local.sh"}, Env: []string{"PATH=" + dir}}, Result{Outcome: Succeeded, Tail: []byte("/\n"), OutputBytes: 2, Truncated: true}, ""},
 		{"stdin is empty", shell("", "cat; exit 4"), Result{Outcome: Failed, ExitCode: 4}, ""},
-		{"environment", StartRequest{Argv: []string{"/usr/bin/env"}, Env: []string{"A=b"}}, Result{Outcome: Succeeded, Tail: []byte("A=b\nROTA_ATTEMPT_ID=environment\n"), OutputBytes: 32, Truncated: true}, ""},
+		{"environment", StartRequest{Argv: []string{"/usr/bin/env"}, Env: []string{"A=b"}}, Result{Outcome: Succeeded, Tail: []byte("A=b\nROTA_MARK=" + h.mark("environment") + "\n"), Truncated: true}, ""},
 	}
 	times := cmpopts.IgnoreFields(Result{}, "StartedAt", "EndedAt", "StartedMono", "EndedMono", "Error")
 	for _, tt := range tests {
@@ -221,7 +221,9 @@ func TestForget(t *testing.T) {
 func TestLocked(t *testing.T) {
 	dir := t.TempDir()
 	newHarness(t, Options{Dir: dir})
-	if _, err := New(ctx, Options{Dir: dir}); !errors.Is(err, ErrLocked) {
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := New(over, Options{Dir: dir}); !errors.Is(err, ErrLocked) {
 		t.Errorf("second New: %v, want locked", err)
 	}
 }

@@ -32,6 +32,16 @@ type procKey struct {
 	start uint64
 }
 
+// kin is how the processes of one attempt are recognised. Only the goroutine
+// that owns the attempt's process uses it.
+type kin struct {
+	session int
+	mark    string // value of Marker
+	// known were found below one of its processes, and stay its own when that
+	// parent dies before them.
+	known map[procKey]bool
+}
+
 // blankPatience is how long a process with an empty environment may still be on
 // its way through an exec before it counts as nobody's. The instant is short,
 // but on a busy machine the process may be made to wait in the middle of it.
@@ -53,30 +63,40 @@ func newOrphans() (*orphans, error) {
 func (o *orphans) close() error { return o.list.Close() }
 
 // live reaps the orphans that have died and returns the others. The caller
-// holds mu.
+// holds mu. A death between the read of the list and the look at the process
+// may have given us new orphans that the list does not show, so a list that
+// holds a dead one is read again.
 func (o *orphans) live() []procStat {
+	for {
+		if out, deaths := o.look(); !deaths {
+			return out
+		}
+	}
+}
+
+func (o *orphans) look() (out []procStat, deaths bool) {
 	pids := o.read()
 	if len(pids) == 0 {
 		clear(o.blank)
-		return nil
+		return nil, false
 	}
 	own, err := unix.Getsid(0)
 	if err != nil {
-		return nil // not reached: asking for one's own session cannot fail
+		return nil, false // not reached: asking for one's own session cannot fail
 	}
-	var out []procStat
 	for _, pid := range pids {
 		p, ok := readStat(pid)
 		switch {
 		case !ok || p.ppid != o.self || p.session == own:
-			// Gone, or a child that somebody else here started and waits for.
+			// A child that somebody else here started and waits for.
 		case p.dead():
-			_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+			reaped, _ := unix.Wait4(pid, nil, unix.WNOHANG, nil)
+			deaths = deaths || reaped == pid
 		default:
 			out = append(out, p)
 		}
 	}
-	return out
+	return out, deaths
 }
 
 // read returns the pids on the list of the first thread.
@@ -111,17 +131,17 @@ func (o *orphans) reap() {
 	}
 }
 
-// belongs says whether an orphan is part of the attempt with this session and
-// id. unsure means: look again in a moment.
-func (o *orphans) belongs(p procStat, session int, id string) (yes, unsure bool) {
-	if p.session == session {
+// belongs says whether an orphan is part of the attempt. unsure means: look
+// again in a moment.
+func (o *orphans) belongs(p procStat, k *kin) (yes, unsure bool) {
+	key := procKey{p.pid, p.start}
+	if p.session == k.session || k.known[key] {
 		return true, false
 	}
-	owner, blank := markerOf(p.pid, o.env)
+	mark, blank := markerOf(p.pid, o.env)
 	if !blank {
-		return owner == id, false
+		return mark == k.mark, false
 	}
-	key := procKey{p.pid, p.start}
 	since, seen := o.blank[key]
 	if !seen {
 		since = time.Now()
@@ -133,11 +153,11 @@ func (o *orphans) belongs(p procStat, session int, id string) (yes, unsure bool)
 // left says whether anything of the attempt is still there once its main
 // process has ended. It must be called before that process is reaped: until
 // then nobody else can have its session.
-func (o *orphans) left(session int, id string) (yes, unsure bool) {
+func (o *orphans) left(k *kin) (yes, unsure bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, p := range o.live() {
-		y, u := o.belongs(p, session, id)
+		y, u := o.belongs(p, k)
 		if y {
 			return true, false
 		}
@@ -148,23 +168,28 @@ func (o *orphans) left(session int, id string) (yes, unsure bool) {
 
 // members returns every live process of the attempt: its session, the orphans
 // that belong to it, and the descendants of either.
-func (o *orphans) members(session int, id string) ([]procStat, error) {
+func (o *orphans) members(k *kin) ([]procStat, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	mine := make(map[procKey]bool)
+	if k.known == nil {
+		k.known = make(map[procKey]bool)
+	}
 	for _, p := range o.live() {
-		if yes, _ := o.belongs(p, session, id); yes {
-			mine[procKey{p.pid, p.start}] = true
+		if yes, _ := o.belongs(p, k); yes {
+			k.known[procKey{p.pid, p.start}] = true
 		}
 	}
 	all, err := processes()
 	if err != nil {
 		return nil, err
 	}
-	found := closure(all, func(p procStat) bool {
-		return p.session == session || mine[procKey{p.pid, p.start}]
-	})
-	return alive(found), nil
+	found := alive(closure(all, func(p procStat) bool {
+		return p.session == k.session || k.known[procKey{p.pid, p.start}]
+	}))
+	for _, p := range found {
+		k.known[procKey{p.pid, p.start}] = true
+	}
+	return found, nil
 }
 
 // killAll ends and reaps every orphan, whoever it belonged to, and gives up

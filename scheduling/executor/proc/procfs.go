@@ -107,20 +107,20 @@ func processes() ([]procStat, error) {
 // the marker.
 const maxEnvironBytes = 256 << 10
 
-// markerOf returns the attempt that a process carries in its environment. blank
+// markerOf returns the mark that a process carries in its environment. blank
 // means that the environment is empty or cannot be read, which is also so for
 // an instant in the middle of an exec (ESRCH, or no bytes) and of an exit.
-func markerOf(pid int, buf []byte) (id string, blank bool) {
+func markerOf(pid int, buf []byte) (mark string, blank bool) {
 	n, err := readProc("/proc/"+strconv.Itoa(pid)+"/environ", buf)
 	if err != nil || n == 0 {
 		return "", true
 	}
 	for kv := range bytes.SplitSeq(buf[:n], []byte{0}) {
 		if v, ok := bytes.CutPrefix(kv, []byte(Marker+"=")); ok {
-			id = string(v) // the last one wins, as it was added last
+			mark = string(v) // the last one wins, as it was added last
 		}
 	}
-	return id, false
+	return mark, false
 }
 
 // signalProcess sends a signal to exactly this process, never to another one

@@ -82,21 +82,24 @@ func (m *Manager) describeOutput(dir string, r *Result) {
 // with its session and descendants. The main processes died with their parent;
 // these are the ones the parent-death signal does not reach.
 func (m *Manager) killSurvivors(ctx context.Context, open map[string]record) error {
-	ids := make(map[string]bool)
+	marks := make(map[string]bool)
 	first := int64(math.MaxInt64)
-	for id, rec := range open {
-		if rec.Boot == m.boot { // nothing lives through a reboot
-			ids[id], first = true, min(first, rec.Mono)
+	for _, rec := range open {
+		// Nothing lives through a reboot; and an empty mark, which only damage
+		// can make, would be that of every stranger.
+		if rec.Boot == m.boot && rec.Mark != "" {
+			marks[rec.Mark], first = true, min(first, rec.Mono)
 		}
 	}
-	if len(ids) == 0 {
+	if len(marks) == 0 {
 		return nil
 	}
 	t := time.NewTicker(survivorPause)
 	defer t.Stop()
 	var unsureSince time.Time
+	known := make(map[procKey]bool)
 	for {
-		left, unsure, err := survivors(ids, first)
+		left, unsure, err := survivors(marks, first, known)
 		if err != nil {
 			return err
 		}
@@ -122,9 +125,10 @@ func (m *Manager) killSurvivors(ctx context.Context, open map[string]record) err
 const ticksPerSecond = 100
 
 // survivors returns what is left of the attempts, none of which started before
-// the instant first (Mono, ns). unsure means that a process young enough to be
-// theirs shows no environment, as in the middle of an exec.
-func survivors(ids map[string]bool, first int64) (left []procStat, unsure bool, err error) {
+// the instant first (Mono, ns), and remembers it in known: a process on its way
+// out has no environment any more. unsure means that a process young enough to
+// be theirs shows none, as in the middle of an exec.
+func survivors(marks map[string]bool, first int64, known map[procKey]bool) (left []procStat, unsure bool, err error) {
 	all, err := processes()
 	if err != nil {
 		return nil, false, err
@@ -135,18 +139,25 @@ func survivors(ids map[string]bool, first int64) (left []procStat, unsure bool, 
 	}
 	oldest := uint64(first / int64(time.Second/ticksPerSecond))
 	env := make([]byte, maxEnvironBytes)
-	marked := make(map[int]bool)
 	sessions := make(map[int]bool)
 	for _, p := range all {
 		if p.dead() || p.session == own {
 			continue // never ourselves, whoever started us
 		}
-		id, blank := markerOf(p.pid, env)
-		if ids[id] {
-			marked[p.pid], sessions[p.session] = true, true
+		if known[procKey{p.pid, p.start}] {
+			continue
+		}
+		mark, blank := markerOf(p.pid, env)
+		if marks[mark] {
+			sessions[p.session] = true
 		}
 		unsure = unsure || blank && p.start >= oldest
 	}
-	found := closure(all, func(p procStat) bool { return marked[p.pid] || sessions[p.session] })
-	return alive(found), unsure, nil
+	left = alive(closure(all, func(p procStat) bool {
+		return sessions[p.session] || known[procKey{p.pid, p.start}]
+	}))
+	for _, p := range left {
+		known[procKey{p.pid, p.start}] = true
+	}
+	return left, unsure, nil
 }

@@ -83,13 +83,13 @@ func (m *Manager) launch(ctx context.Context, a *attempt, req StartRequest) erro
 		return fmt.Errorf("%w: %w", ErrExhausted, err)
 	}
 	err = m.journal.append(record{
-		Op: opStart, ID: a.id, Boot: m.boot, Mono: Mono(), At: wall(), Dir: a.dir,
+		Op: opStart, ID: a.id, Mark: m.mark(a.id), Boot: m.boot, Mono: Mono(), At: wall(), Dir: a.dir,
 	})
 	if err != nil {
 		return err
 	}
 	job.attr = syscall.ProcAttr{
-		Dir: req.Dir, Env: append(slices.Clip(req.Env), Marker+"="+a.id),
+		Dir: req.Dir, Env: append(slices.Clip(req.Env), Marker+"="+m.mark(a.id)),
 		Files: []uintptr{m.null.Fd(), uintptr(a.pipes[0].w), uintptr(a.pipes[1].w)},
 	}
 	r := m.forkers.do(ctx, job)
@@ -105,6 +105,8 @@ func (m *Manager) launch(ctx context.Context, a *attempt, req StartRequest) erro
 	}
 	return m.run(a, req, r)
 }
+
+func (m *Manager) mark(id string) string { return m.instance + "/" + id }
 
 // lastLook is taken on the thread that forks next.
 func lastLook(ctx context.Context, a *attempt, req StartRequest) error {
@@ -125,7 +127,7 @@ func lastLook(ctx context.Context, a *attempt, req StartRequest) error {
 // run takes over what the fork has made.
 func (m *Manager) run(a *attempt, req StartRequest, r forkReply) error {
 	_ = unix.SetNonblock(r.pidfd, true) // fails never on a descriptor just made
-	a.started(r.pid, os.NewFile(uintptr(r.pidfd), "pidfd"), req.Timeout)
+	a.started(kin{session: r.pid, mark: m.mark(a.id)}, os.NewFile(uintptr(r.pidfd), "pidfd"), req.Timeout)
 	if expired(req, Mono()) {
 		a.kill(ReasonExpired)
 		a.hurry()

@@ -18,9 +18,10 @@ const (
 	TailBytes = 4 << 10
 )
 
-// Marker is the environment variable that every process of an attempt carries;
-// its value is the attempt's ID.
-const Marker = "ROTA_ATTEMPT_ID"
+// Marker is the environment variable that every process of an attempt carries.
+// Its value is the attempt's ID behind a random part of the Manager's, so that
+// two agents on one host never take each other's processes for their own.
+const Marker = "ROTA_MARK"
 
 // Processes starts, kills and lists attempts. Everything in it is plain data,
 // so that an implementation may sit at the other end of a socket. All methods
