@@ -28,6 +28,7 @@ const (
 	OpSetNodeStatus  Opcode = 12
 	OpPruneHistory   Opcode = 13
 	OpRaiseFormat    Opcode = 14
+	OpReplaceRuns    Opcode = 15
 )
 
 // Format is the newest log format that this program knows. A command of a newer
@@ -99,6 +100,7 @@ var dispatch = makeDispatch(
 	def(OpSetNodeStatus, "set_node_status", applySetNodeStatus),
 	def(OpPruneHistory, "prune_history", applyPruneHistory),
 	def(OpRaiseFormat, "raise_format", applyRaiseFormat),
+	def(OpReplaceRuns, "replace_runs", applyReplaceRuns),
 )
 
 func makeDispatch(defs ...opDef) map[Opcode]opDef {

@@ -77,6 +77,8 @@ func releaseAttempt(c *change, old *Shard, at Time) error {
 		dropUnstarted(c, run, &s, ReasonPaused, at)
 	case WhyVersion:
 		withdrawRun(c, run, &s, at)
+	case WhyReplace:
+		dropUnstarted(c, run, &s, ReasonOverlap, at)
 	case WhyManual:
 		yieldToManual(c, run)
 	}
@@ -99,18 +101,17 @@ func loseAttempt(c *change, old *Shard, outcome, reason string, at Time) error {
 	s.Losses++
 	run := c.run(s.RunID)
 	job := c.job(s.JobKey())
-	stop := job == nil || job.Paused || why == WhyPause || why == WhyVersion
+	stop := job == nil || job.Paused || why == WhyPause || why == WhyVersion || why == WhyReplace
 	switch {
 	case run.Cancelling:
 		c.putShard(&s)
 		finishShard(c, &s, ShardCancelled, "", at)
-	case s.Losses > maxLosses:
+	case s.Losses > maxLosses && run.Opened:
 		c.putShard(&s)
 		finishShard(c, &s, ShardFailed, fmt.Sprintf("lost its process %d times", s.Losses), at)
-	case stop && !s.Known && !run.Opened:
+	case !run.Opened && (stop || s.Losses > maxLosses):
 		c.putShard(&s)
-		decideOutcome(c, run, OutcomeRan, ReasonLost)
-		finishShard(c, &s, ShardFailed, "may have started on a node that was lost", at)
+		dropUnstarted(c, run, &s, "", at)
 	default:
 		endAttempt(&s)
 		s.State, s.Why, s.Reason = ShardPending, "", ""

@@ -150,6 +150,9 @@ func decideFire(c *change, d *FireDecision, at Time) error {
 	if skip == "" && job.skippedByPause(d.Instant) {
 		skip = ReasonPaused
 	}
+	if skip == "" && queueFull(c, d.Job, c.version(d.Job, d.Version).Spec.Schedules[d.Schedule].OverlapPolicy()) {
+		skip = ReasonOverlap
+	}
 	if skip != "" {
 		f.Outcome, f.Reason = OutcomeSkipped, skip
 		c.putFire(f)
@@ -177,6 +180,11 @@ func fireRun(c *change, f *Fire, d *FireDecision, at Time) error {
 		Namespace: d.Job.Namespace, Job: d.Job.Name, Version: d.Version,
 		Trigger: TriggerSchedule, ScheduledAt: d.Instant, CreatedAt: at,
 		NotBefore: max(d.Instant, d.NotBefore), Overlap: sched.OverlapPolicy(),
+	}
+	if run.NotBefore > d.Instant && run.Overlap == OverlapForbid {
+		// Runs that make up for missed instants are several at a time: one after
+		// the other, not the first alone.
+		run.Overlap = OverlapQueue
 	}
 	if sched.StartDeadline > 0 {
 		run.StartDeadline = d.Instant.Add(sched.StartDeadline)

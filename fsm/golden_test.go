@@ -28,6 +28,7 @@ var commandTypes = map[Opcode]func() any{
 	OpSetNodeStatus:  func() any { return new(SetNodeStatus) },
 	OpPruneHistory:   func() any { return new(PruneHistory) },
 	OpRaiseFormat:    func() any { return new(RaiseFormat) },
+	OpReplaceRuns:    func() any { return new(ReplaceRuns) },
 }
 
 // TestCommandEncodings pins the bytes of every command, each field filled: a

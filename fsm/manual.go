@@ -48,7 +48,8 @@ func applyStartRun(c *change, cmd *StartRun) (any, error) {
 
 // startExclusive makes a manual run of a job that allows one run at a time.
 // Fires that are armed but not started are asked back first; fires that sit on
-// no node simply come after it; anything else that is active refuses it.
+// no node simply come after it. Anything else that is active refuses it under
+// forbid, and goes before it under queue and replace.
 func startExclusive(c *change, run *Run, spec *JobSpec) (any, error) {
 	var armed []*Shard
 	var behind []*Run
@@ -56,12 +57,18 @@ func startExclusive(c *change, run *Run, spec *JobSpec) (any, error) {
 		gate := c.shard(other.ID, other.Gate, 0)
 		switch {
 		case other.ScheduledAt == 0 || other.Opened || gate == nil || gate.Maybe || gate.State == ShardRetracting:
-			return nil, fmt.Errorf("job %s, run %s: %w", run.JobKey(), other.ID, ErrOverlap)
+			if run.Overlap == OverlapForbid {
+				return nil, fmt.Errorf("job %s, run %s: %w", run.JobKey(), other.ID, ErrOverlap)
+			}
+			run.Condition = append(run.Condition, other.ID)
 		case gate.State == ShardArmed:
 			armed = append(armed, gate)
 		default:
 			behind = append(behind, other)
 		}
+	}
+	if len(run.Condition) >= MaxQueuedRuns {
+		return nil, fmt.Errorf("job %s has %d runs in its queue, at most %d: %w", run.JobKey(), len(run.Condition), MaxQueuedRuns, ErrOverlap)
 	}
 	for _, gate := range armed {
 		run.WaitsFor = append(run.WaitsFor, gate.RunID)
@@ -70,7 +77,6 @@ func startExclusive(c *change, run *Run, spec *JobSpec) (any, error) {
 	for _, other := range behind {
 		addCondition(c, other, run.ID)
 	}
-	// It needs no condition: every active run is behind it or asked back.
 	createRun(c, run, spec)
 	return run, nil
 }
@@ -117,11 +123,17 @@ func freeManual(c *change, job JobKey, runID string) {
 	}
 }
 
-// refuseManual ends a waiting manual run because a fire that it had asked back
-// has started after all.
+// refuseManual judges a waiting manual run because a fire that it had asked back
+// has started after all: under forbid it ends, otherwise it goes behind the fire.
 func refuseManual(c *change, job JobKey, runID string, at Time) {
-	if manual := waitingManual(c, job, runID); manual != nil {
+	manual := waitingManual(c, job, runID)
+	switch {
+	case manual == nil:
+	case manual.Overlap == OverlapForbid:
 		cancelUnstarted(c, manual, ReasonOverlap, at)
+	default:
+		addCondition(c, manual, runID)
+		freeManual(c, job, runID)
 	}
 }
 
@@ -137,6 +149,18 @@ func cancelUnstarted(c *change, run *Run, reason string, at Time) {
 		cancelTask(c, t, at)
 	}
 	endRun(c, &r, at)
+}
+
+// cancelWaiting ends the tasks that have not begun, and counts them in the run,
+// which the caller puts.
+func cancelWaiting(c *change, run *Run, at Time) {
+	for t := range c.tasksOf(run.ID) {
+		if t.State == TaskWaiting {
+			cancelTask(c, t, at)
+			run.TasksDone++
+			run.TasksFailed++
+		}
+	}
 }
 
 // cancelTask ends a task of which nothing runs.
@@ -176,13 +200,7 @@ func cancelRun(c *change, run *Run, reason string, at Time) {
 	}
 	r := *run
 	r.Cancelling, r.Reason, r.WaitsFor = true, reason, nil
-	for t := range c.tasksOf(r.ID) {
-		if t.State == TaskWaiting {
-			cancelTask(c, t, at)
-			r.TasksDone++
-			r.TasksFailed++
-		}
-	}
+	cancelWaiting(c, &r, at)
 	c.putRun(&r)
 	held := false
 	for s := range c.shardsOf(r.ID) {

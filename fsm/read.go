@@ -69,6 +69,10 @@ func (v *View) ActiveRuns(k JobKey) iter.Seq[*Run] { return v.activeRuns(k) }
 // AllActiveRuns yields every run that has not ended.
 func (v *View) AllActiveRuns() iter.Seq[*Run] { return scan[Run](v, tableRuns, byActive, nil) }
 
+// Replacing yields the runs that have not started and whose policy is to replace
+// the runs that their condition names.
+func (v *View) Replacing() iter.Seq[*Run] { return scan[Run](v, tableRuns, byReplacing, nil) }
+
 // RunActive says whether the run is there and has not ended.
 func (v *View) RunActive(id string) bool { return v.runActive(id) }
 

@@ -29,6 +29,9 @@ const (
 	// byActive lists a job's runs that have not ended, in the order in which
 	// they entered the log.
 	byActive = "active"
+	// byReplacing lists the runs that are to make an end of others when their
+	// time comes.
+	byReplacing = "replacing"
 	// byNode lists the shards that a node holds.
 	byNode = "node"
 	// byPending lists the shards that wait for a place.
@@ -103,6 +106,12 @@ func schema() *memdb.DBSchema {
 					return nil
 				}
 				return append(append(jobKey(r.JobKey()), number(r.CreateIndex)...), r.ID...)
+			}),
+			index(byReplacing, func(r *Run) []byte {
+				if r.Overlap != OverlapReplace || r.Opened || r.State.Ended() || len(r.Condition) == 0 {
+					return nil
+				}
+				return text(r.ID)
 			})),
 		tableOf(tableTasks, index(indexID, func(t *RunTask) []byte { return taskKey(t.RunID, t.Name) })),
 		tableOf(tableShards,

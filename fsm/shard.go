@@ -36,6 +36,7 @@ const (
 	WhyManual  = "manual"
 	WhyVersion = "version"
 	WhyCancel  = "cancel"
+	WhyReplace = "replace"
 )
 
 // Outcomes of an attempt.

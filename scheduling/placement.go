@@ -48,22 +48,29 @@ func NewCluster(v *fsm.View, ready Readiness, now fsm.Time) *Cluster {
 	}
 	for s := range v.Held() {
 		if cand := c.byID[s.Current.Node]; cand != nil {
-			cand.take(startOf(v, s, now), s.Weight, now)
+			if at, ok := startOf(v, s, now); ok {
+				cand.take(at, s.Weight, now)
+			}
 		}
 	}
 	return c
 }
 
 // startOf returns when an attempt takes its capacity: at its instant for the
-// gate of a scheduled run, otherwise now.
-func startOf(v *fsm.View, s *fsm.Shard, now fsm.Time) fsm.Time {
+// gate of a scheduled run, otherwise now. A gate whose instant has come and that
+// still waits for another run takes none: its node starts it when there is room.
+func startOf(v *fsm.View, s *fsm.Shard, now fsm.Time) (at fsm.Time, ok bool) {
 	if s.State == fsm.ShardRunning {
-		return now
+		return now, true
 	}
-	if run := v.Run(s.RunID); run != nil && !run.Opened {
-		return max(run.NotBefore, now)
+	run := v.Run(s.RunID)
+	if run == nil || run.Opened {
+		return now, true
 	}
-	return now
+	if run.NotBefore <= now && !ConditionMet(v, run) {
+		return 0, false
+	}
+	return max(run.NotBefore, now), true
 }
 
 func (c *candidate) take(at fsm.Time, weight int, now fsm.Time) {
