@@ -173,11 +173,11 @@ func awaitChange(ctx context.Context, v *fsm.View, limit time.Duration) bool {
 
 // The tables that listings watch.
 
-// noJob is a name that no job can have. Looking it up watches the whole table of
-// jobs: its key lies behind all others.
-var noJob = fsm.JobKey{Namespace: "\xff"}
-
-func watchJobs(v *fsm.View) { v.Job(noJob) }
+func watchJobs(v *fsm.View) {
+	for range v.Jobs(fsm.JobKey{}) {
+		return
+	}
+}
 
 // watchRuns watches the active runs of a job, or of all for the empty key: a run
 // changes only while it is active, and the end of it counts.

@@ -191,10 +191,10 @@ func runOf(watch, now *fsm.View, run *fsm.Run) (api.Run, uint64) {
 	}
 	depends := map[string][]string{}
 	// The version of an old run may be gone; its tasks then stand by name.
-	if version := now.Version(run.JobKey(), run.Version); version != nil {
+	if spec := now.Spec(run); spec != nil {
 		names = names[:0]
-		for i := range version.Spec.Tasks {
-			t := &version.Spec.Tasks[i]
+		for i := range spec.Tasks {
+			t := &spec.Tasks[i]
 			names = append(names, t.Name)
 			depends[t.Name] = t.DependsOn
 		}
