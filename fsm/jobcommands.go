@@ -204,7 +204,16 @@ func dropUnstarted(c *change, run *Run, gate *Shard, reason string, at Time) {
 		return
 	}
 	decideOutcome(c, run, OutcomeRan, ReasonLost)
-	finishShard(c, gate, ShardFailed, "may have started on a node that was lost", at)
+	failGate(c, run, gate, "may have started on a node that was lost", at)
+}
+
+// failGate gives up a run before its gate is known to have started: the gate
+// fails, and nothing else of the run ever starts.
+func failGate(c *change, run *Run, gate *Shard, reason string, at Time) {
+	r := *run
+	cancelWaiting(c, &r, at)
+	c.putRun(&r)
+	finishShard(c, gate, ShardFailed, reason, at)
 }
 
 func applySetPaused(c *change, cmd *SetPaused) (any, error) {
