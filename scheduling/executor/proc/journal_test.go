@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -128,40 +127,13 @@ func TestJournalFailureRefuses(t *testing.T) {
 }
 
 // A damaged record must not turn the search for survivors on the whole host.
-func TestEmptyMarkKillsNobody(t *testing.T) {
-	stranger := exec.Command("/usr/bin/setsid", "/bin/sleep", "300")
-	if err := stranger.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		_ = stranger.Process.Kill()
-		_ = stranger.Wait() // it was killed
-	}()
-	dir := t.TempDir()
-	boot, err := bootID()
-	if err != nil {
-		t.Fatal(err)
-	}
-	j, _, _ := reopen(t, dir)
-	if err := j.append(record{Op: opStart, ID: "a", Boot: boot, Mono: 1}); err != nil {
-		t.Fatal(err)
-	}
-	if err := j.close(); err != nil {
-		t.Fatal(err)
-	}
-	m, err := New(ctx, Options{Dir: dir})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !isAlive(stranger.Process.Pid) {
-		t.Error("a stranger was killed")
-	}
-	if err := stranger.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	_ = stranger.Wait() // before Close, which ends every orphan
-	if err := m.Close(ctx); err != nil {
-		t.Error(err)
+func TestMarksToKill(t *testing.T) {
+	marks, first := marksOf("now", map[string]record{
+		"a": {Boot: "now", Mark: "x/a", Mono: 7}, "b": {Boot: "now", Mark: "x/b", Mono: 5},
+		"old": {Boot: "before", Mark: "x/old", Mono: 1}, "damaged": {Boot: "now", Mono: 1},
+	})
+	if diff := cmp.Diff(map[string]bool{"x/a": true, "x/b": true}, marks); diff != "" || first != 5 {
+		t.Errorf("first %d, marks (-want +got):\n%s", first, diff)
 	}
 }
 

@@ -82,15 +82,7 @@ func (m *Manager) describeOutput(dir string, r *Result) {
 // with its session and descendants. The main processes died with their parent;
 // these are the ones the parent-death signal does not reach.
 func (m *Manager) killSurvivors(ctx context.Context, open map[string]record) error {
-	marks := make(map[string]bool)
-	first := int64(math.MaxInt64)
-	for _, rec := range open {
-		// Nothing lives through a reboot; and an empty mark, which only damage
-		// can make, would be that of every stranger.
-		if rec.Boot == m.boot && rec.Mark != "" {
-			marks[rec.Mark], first = true, min(first, rec.Mono)
-		}
-	}
+	marks, first := marksOf(m.boot, open)
 	if len(marks) == 0 {
 		return nil
 	}
@@ -118,6 +110,19 @@ func (m *Manager) killSurvivors(ctx context.Context, open map[string]record) err
 		case <-t.C:
 		}
 	}
+}
+
+// marksOf returns what processes of these attempts carry, and the first start.
+// Nothing lives through a reboot; and an empty mark, which only damage can
+// make, would be that of every stranger.
+func marksOf(boot string, open map[string]record) (marks map[string]bool, first int64) {
+	marks, first = make(map[string]bool), math.MaxInt64
+	for _, rec := range open {
+		if rec.Boot == boot && rec.Mark != "" {
+			marks[rec.Mark], first = true, min(first, rec.Mono)
+		}
+	}
+	return marks, first
 }
 
 // ticksPerSecond is the unit of start times in /proc, the same on every
@@ -148,7 +153,7 @@ func survivors(marks map[string]bool, first int64, known map[procKey]bool) (left
 			continue
 		}
 		mark, blank := markerOf(p.pid, env)
-		if marks[mark] {
+		if mark != "" && marks[mark] {
 			sessions[p.session] = true
 		}
 		unsure = unsure || blank && p.start >= oldest
