@@ -37,6 +37,10 @@ type Config struct {
 	Clock    *Clock
 	Leases   *Leases
 	Timing   Timing
+	// Self is this node's ID.
+	Self string
+	// StepDown hands the leadership on.
+	StepDown func(ctx context.Context) error
 	// Verify proves to a quorum that this node leads.
 	Verify func(ctx context.Context) error
 	// Refusals returns what this node noted about a peer, if anything.
@@ -66,7 +70,7 @@ func (l *Leader) Run(ctx context.Context, barrier uint64) error {
 	l.Leases.Open(barrier, nodes)
 	defer l.Leases.Close()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, loop := range []func(context.Context) error{l.verify, l.fire, l.place, l.replace, l.displace, l.prune} {
+	for _, loop := range []func(context.Context) error{l.verify, l.fire, l.place, l.replace, l.displace, l.prune, l.watchClock} {
 		g.Go(func() error { return loop(ctx) })
 	}
 	return g.Wait()

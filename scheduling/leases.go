@@ -30,6 +30,9 @@ type lease struct {
 	// barred: the fate of a decision about the node is unknown. It gets no
 	// lease in this term.
 	barred bool
+	// offset of its wall clock from cluster time, once observed.
+	offset   time.Duration
+	observed bool
 }
 
 // NewLeases returns a closed table. mono is the monotonic clock in nanoseconds.
@@ -129,7 +132,7 @@ func (l *Leases) Ready(node string) (incarnation uint64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := l.nodes[node]
-	if !l.open || n == nil || n.incarnation == 0 || n.holds > 0 || n.barred || l.lapsed(n, l.mono()) {
+	if !l.open || n == nil || n.incarnation == 0 || n.holds > 0 || n.barred || l.lapsed(n, l.mono()) || l.clockIsOff(n) {
 		return 0, false
 	}
 	return n.incarnation, true

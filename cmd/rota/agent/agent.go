@@ -95,6 +95,8 @@ type Agent struct {
 
 	// leading is the epoch of the term that this node serves; 0: none.
 	leading atomic.Uint64
+	// clockOff: the wall clock is far from cluster time, and that was said.
+	clockOff atomic.Bool
 
 	unlock   func() error
 	loops    *errgroup.Group

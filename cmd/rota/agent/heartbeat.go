@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/scheduling"
 	"github.com/rota-scheduler/rota/scheduling/executor"
 	"github.com/rota-scheduler/rota/transport"
 )
@@ -31,6 +32,8 @@ type heartbeat struct {
 	Node    fsm.Node `json:"node"`
 	Applied uint64   `json:"applied"`
 	Load    int      `json:"load"`
+	// Offset is how far the node's wall clock is from cluster time.
+	Offset time.Duration `json:"offset"`
 }
 
 // heartbeatAnswer is what the leader says to it.
@@ -66,7 +69,7 @@ func (a *Agent) beat(ctx context.Context) error {
 func (a *Agent) beatOnce(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, heartbeatTimeout)
 	defer cancel()
-	hb := heartbeat{Node: a.self, Applied: a.store.Index(), Load: a.executor.Load()}
+	hb := heartbeat{Node: a.self, Applied: a.store.Index(), Load: a.executor.Load(), Offset: a.clock.WallOffset()}
 	sent := a.clock.Mono()
 	var answer heartbeatAnswer
 	if err := a.callLeader(ctx, pathHeartbeat, hb, &answer, func() error {
@@ -78,6 +81,7 @@ func (a *Agent) beatOnce(ctx context.Context) error {
 	}
 	received := a.clock.Mono()
 	a.clock.Sample(answer.Now, sent, received)
+	a.warnOfClock()
 	base := a.lease.Renew(sent, received, executor.Grant{OK: answer.OK, Age: answer.Age, Floor: answer.Floor})
 	if base == 0 {
 		return nil
@@ -116,6 +120,7 @@ func (a *Agent) answerHeartbeat(hb heartbeat) (heartbeatAnswer, error) {
 	if n := a.store.Read().Node(hb.Node.ID); n != nil && n.Incarnation == hb.Node.Incarnation {
 		registered = n.ModifyIndex
 	}
+	a.leases.ObserveClock(hb.Node.ID, hb.Offset)
 	g := a.leases.Heartbeat(hb.Node.ID, hb.Node.Incarnation, registered)
 	return heartbeatAnswer{Now: a.clock.Now(), OK: g.OK, Age: g.Age, Floor: g.Floor}, nil
 }
@@ -129,4 +134,19 @@ func (a *Agent) takeReports(ctx context.Context, batch fsm.ReportAttempts) error
 	batch.At = a.clock.Now()
 	_, _, err := a.proposer.Propose(ctx, fsm.OpReportAttempts, batch)
 	return err
+}
+
+// warnOfClock says, once each time it begins and ends, that this machine's wall
+// clock is not cluster time.
+func (a *Agent) warnOfClock() {
+	offset := a.clock.WallOffset()
+	off := offset.Abs() > scheduling.ClockWarn
+	if a.clockOff.Swap(off) == off {
+		return
+	}
+	if off {
+		a.logger.Warn("this machine's wall clock is not cluster time; see to its time synchronisation", "offset", offset)
+	} else {
+		a.logger.Info("this machine's wall clock is cluster time again", "offset", offset)
+	}
 }

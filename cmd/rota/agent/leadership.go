@@ -47,7 +47,7 @@ func (a *Agent) leadTerm(ctx context.Context, term raftnode.Term) {
 	g.Go(func() error {
 		return scheduling.NewLeader(scheduling.Config{
 			Store: a.store, Proposer: a.proposer, Clock: a.clock, Leases: a.leases, Timing: a.timing,
-			Verify: a.raft.VerifyLeader, Refusals: a.peers.refusal, Logger: log,
+			Self: a.self.ID, StepDown: a.raft.TransferLeadership, Verify: a.raft.VerifyLeader, Refusals: a.peers.refusal, Logger: log,
 		}).Run(gctx, barrier)
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
