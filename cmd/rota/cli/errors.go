@@ -37,7 +37,7 @@ type usageError struct {
 }
 
 func (e *usageError) Error() string {
-	return fmt.Sprintf("%s. Run \"%s --help\" for the accepted form", strings.TrimRight(e.err.Error(), "."), e.command)
+	return fmt.Sprintf("%s Run \"%s --help\" for the accepted form", sentence(e.err.Error()), e.command)
 }
 
 func (e *usageError) Unwrap() error { return e.err }
@@ -79,10 +79,11 @@ func report(w io.Writer, err error) {
 		return
 	}
 	var status *api.StatusError
-	if errors.As(err, &status) {
+	if errors.As(err, &status) && len(status.Diagnostics) > 0 {
 		for _, d := range status.Diagnostics {
-			fmt.Fprintln(w, diagnosticLine(d))
+			fmt.Fprintln(w, "Error: "+diagnosticLine(d)) // the message is the first of them
 		}
+		return
 	}
 	fmt.Fprintln(w, "Error: "+render.Clean(sentence(err.Error())))
 }
@@ -104,7 +105,7 @@ func sentence(text string) string {
 	return text + "."
 }
 
-// markUsageErrors makes every complaint about arguments a usageError, and lets
+// markUsageErrors, once the tree is whole, makes every complaint about arguments a usageError, and lets
 // no command take arguments silently.
 func markUsageErrors(cmd *cobra.Command) {
 	check := cmd.Args
@@ -113,10 +114,7 @@ func markUsageErrors(cmd *cobra.Command) {
 	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := check(cmd, args); err != nil {
-			if cmd.HasSubCommands() && len(args) > 0 {
-				err = unknownCommand(cmd, args[0])
-			}
-			return usage(cmd, err)
+			return usage(cmd, argumentError(cmd, args, err))
 		}
 		return nil
 	}
@@ -125,10 +123,25 @@ func markUsageErrors(cmd *cobra.Command) {
 	}
 }
 
+// argumentError says what a command takes, in place of cobra's count.
+func argumentError(cmd *cobra.Command, args []string, err error) error {
+	switch {
+	case cmd.HasSubCommands() && len(args) > 0:
+		return unknownCommand(cmd, args[0])
+	case !strings.Contains(cmd.Use, " ") && len(args) > 0:
+		return fmt.Errorf("%q takes no arguments, found %q", cmd.CommandPath(), args[0])
+	case cmd.HasParent():
+		return fmt.Errorf("want \"%s %s\", found %d arguments", cmd.Parent().CommandPath(), cmd.Use, len(args))
+	default:
+		return err
+	}
+}
+
 func unknownCommand(cmd *cobra.Command, name string) error {
+	cmd.SuggestionsMinimumDistance = 2
 	text := fmt.Sprintf("there is no command %q", cmd.CommandPath()+" "+name)
 	if near := cmd.SuggestionsFor(name); len(near) > 0 {
-		text += fmt.Sprintf("; did you mean %q?", strings.Join(near, "\" or \""))
+		text += "; did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return errors.New(text)
 }

@@ -42,8 +42,8 @@ func (a *app) firesCommand() *cobra.Command {
 
 func firesTable(fires []fsm.Fire, now time.Time) *render.Table {
 	t := &render.Table{Columns: []render.Column{
-		{Title: "DUE"}, {Title: "WHEN"}, {Title: "OUTCOME"}, {Title: "REASON"},
-		{Title: "VERSION", Right: true}, {Title: "RUN"},
+		{Title: "DUE"}, {Title: "WHEN"}, {Title: "OUTCOME"}, {Title: "VERSION", Right: true},
+		{Title: "RUN"}, {Title: "REASON", Flexible: true},
 	}}
 	for i := range fires {
 		f := &fires[i]
@@ -51,12 +51,12 @@ func firesTable(fires []fsm.Fire, now time.Time) *render.Table {
 		if outcome == "" {
 			outcome = "undecided"
 		}
-		due := f.ScheduledAt.String()
+		reason := f.Reason
 		if f.Count > 1 {
-			due += fmt.Sprintf(" to %s (%d instants)", f.Until, f.Count)
+			reason += fmt.Sprintf(", %d instants up to %s", f.Count, f.Until)
 		}
-		t.Add(render.Text(due), render.Text(render.When(f.ScheduledAt, now)), render.State(outcome),
-			render.Text(f.Reason), render.Text(fmt.Sprint(f.Version)), render.Text(f.RunID))
+		t.Add(render.Text(f.ScheduledAt.String()), render.Text(render.When(f.ScheduledAt, now)), render.State(outcome),
+			render.Text(fmt.Sprint(f.Version)), render.Text(f.RunID), render.Text(reason))
 	}
 	return t
 }

@@ -79,7 +79,7 @@ func checkFormat(out io.Writer, sources []jobspec.Source, formatted [][]byte) er
 		}
 	}
 	if changed > 0 {
-		return fmt.Errorf("%s: %w; \"rota fmt\" without --check rewrites them", jobfile.Count(changed, "file"), errWouldChange)
+		return fmt.Errorf("%w: %s would change; \"rota fmt\" without --check rewrites them", errWouldChange, jobfile.Count(changed, "file"))
 	}
 	return nil
 }

@@ -53,7 +53,7 @@ func jobsTable(jobs []api.Job, now time.Time) *render.Table {
 		job := &jobs[i]
 		state, when := render.Text(""), ""
 		if run := job.LastRun; run != nil {
-			state, when = render.State(run.State), render.When(max(run.CreatedAt, run.StartedAt), now)
+			state, when = render.State(run.State), render.When(runInstant(run), now)
 		}
 		t.Add(render.Text(job.Key().String()), render.Text(fmt.Sprint(job.Version)),
 			render.Text(strings.Join(job.Schedules, "; ")), nextCell(job, now), state, render.Text(when),

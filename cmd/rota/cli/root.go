@@ -46,7 +46,7 @@ func New(agentCommand *cobra.Command, version ...string) *cobra.Command {
 	return a.root(agentCommand)
 }
 
-// Main runs the command tree with these arguments and streams, and returns the
+// Main runs the command tree, once, with these arguments and streams, and returns the
 // exit code. It returns once everything that the command started has ended;
 // cancelling ctx makes it end early. An error that is one of usageErrors counts
 // as bad usage: they are those of the commands from outside.
@@ -57,6 +57,8 @@ func Main(ctx context.Context, root *cobra.Command, args []string,
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	root.InitDefaultCompletionCmd() // not before: it keeps the stream that it finds
+	markUsageErrors(root)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
 		report(stderr, err)
@@ -91,9 +93,7 @@ files that "rota apply" hands to any of them. "rota dev" shows it on one machine
 		a.runsCommand(), a.firesCommand(), a.statusCommand(), a.logsCommand(), a.cancelCommand(),
 		a.nodesCommand(), a.nodeCommand(), a.leaderCommand(), a.versionCommand(),
 	)
-	root.InitDefaultCompletionCmd()
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
-	markUsageErrors(root)
 	return root
 }
 

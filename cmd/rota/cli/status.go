@@ -80,8 +80,8 @@ func (s *runStatus) writeHead(out *bufio.Writer) {
 	if r.Cancelling && !r.State.Ended() {
 		state += ", being stopped"
 	}
-	if r.Reason != "" {
-		state += ": " + render.Clean(r.Reason)
+	if reason := s.runReason(); reason != "" {
+		state += ": " + render.Clean(reason)
 	}
 	line("State", state)
 	line("Waits", waitsFor(r))
@@ -100,6 +100,20 @@ func (s *runStatus) writeHead(out *bufio.Writer) {
 		ended += ", took " + render.Took(r.StartedAt, r.EndedAt, s.now)
 	}
 	line("Ended", ended)
+}
+
+// runReason says why the run stands where it stands: its own reason, else that
+// of the first task that failed.
+func (s *runStatus) runReason() string {
+	if s.run.Reason != "" || s.run.State != fsm.RunFailed {
+		return s.run.Reason
+	}
+	for i := range s.run.Tasks {
+		if t := &s.run.Tasks[i]; t.State == fsm.TaskFailed {
+			return fmt.Sprintf("task %s: %s", t.Name, t.Reason)
+		}
+	}
+	return ""
 }
 
 // instant writes an exact instant and how far away it is; "" if unset.
@@ -172,7 +186,7 @@ func (s *runStatus) addAttempt(t *render.Table, shard *api.Shard, a *fsm.Attempt
 	switch {
 	case a.Signal != "":
 		exit = a.Signal
-	case a.EndedAt != 0 && a.StartedAt != 0 && a.Outcome != "":
+	case a.Outcome == fsm.AttemptSucceeded || a.Outcome == fsm.AttemptFailed:
 		exit = fmt.Sprint(a.ExitCode)
 	}
 	t.Add(render.Text(shard.Task), render.Text(fmt.Sprint(shard.Index)), render.Text(number), render.State(state),

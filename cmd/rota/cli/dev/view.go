@@ -184,7 +184,8 @@ func runLine(now time.Time, row *runRow) string {
 // fireLine is a fire that was skipped, in the same columns.
 func fireLine(now time.Time, fire *fsm.Fire) string {
 	key := fsm.JobKey{Namespace: fire.Namespace, Name: fire.Job}
-	return plainLine(now, key.String(), "", fsm.OutcomeSkipped, "", "", fire.Reason)
+	due := fire.ScheduledAt.Time().In(now.Location()).Format(clock)
+	return plainLine(now, key.String(), "", fsm.OutcomeSkipped, "", "", fire.Reason+", was due at "+due)
 }
 
 func plainLine(now time.Time, job, run, state, node, late, reason string) string {

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"time"
+
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/transport/api"
+)
+
+// at is an instant that long before or after the present.
+func at(d time.Duration) fsm.Time { return fsm.At(present.Add(d)) }
+
+const (
+	failedID  = "01KJM0FAILED0000000000000A"
+	waitingID = "01KJM0WAITING000000000000B"
+)
+
+func someJobs() []api.Job {
+	return []api.Job{
+		{
+			Job:         fsm.Job{Namespace: "default", Name: "nightly", Version: 3, UpdatedAt: at(-48 * time.Hour)},
+			Description: "extract,\n\x1b[31mcrunch\x1b[0m, publish 报告", Labels: map[string]string{"team": "data", "area": "x"},
+			Schedules: []string{"0 2 * * * Asia/Shanghai"}, Next: at(6 * time.Hour),
+			LastRun: &fsm.Run{ID: failedID, Namespace: "default", Job: "nightly", State: fsm.RunFailed, ScheduledAt: at(-3 * time.Minute)},
+			Stats:   &fsm.JobStats{Ran: 12, Skipped: map[string]uint64{"overlap": 2, "missed": 1}},
+			Spec: &fsm.JobSpec{Tasks: []fsm.Task{
+				{Name: "extract", Driver: fsm.DriverExec, Command: "/bin/extract", Args: []string{"--day", "x"}, Timeout: fsm.Duration(30 * time.Minute), Weight: 10},
+				{Name: "crunch", Driver: fsm.DriverShell, Command: "crunch", DependsOn: []string{"extract"}},
+			}},
+		},
+		{Job: fsm.Job{Namespace: "default", Name: "paused-one", Version: 1, Paused: true, PausedAt: at(-time.Hour)}, Schedules: []string{"every 30s"}},
+		{Job: fsm.Job{Namespace: "ops", Name: "by-hand", Version: 1}},
+	}
+}
+
+func someRuns() []fsm.Run {
+	return []fsm.Run{
+		{ID: waitingID, Namespace: "default", Job: "nightly", Version: 3, State: fsm.RunPending, Trigger: fsm.TriggerSchedule, ScheduledAt: at(3 * time.Second), TasksTotal: 2},
+		{ID: "01KJM0RUNNING000000000000C", Namespace: "default", Job: "tick", Version: 1, State: fsm.RunRunning, Trigger: fsm.TriggerManual, CreatedAt: at(-95 * time.Second), StartedAt: at(-94 * time.Second), TasksTotal: 1},
+		{ID: failedID, Namespace: "ops", Job: "nightly", Version: 3, State: fsm.RunFailed, Trigger: fsm.TriggerSchedule, ScheduledAt: at(-3 * time.Minute), StartedAt: at(-3*time.Minute + 1200*time.Microsecond), EndedAt: at(-time.Minute), TasksDone: 2, TasksTotal: 2, Reason: "task crunch failed"},
+	}
+}
+
+func someFires() []fsm.Fire {
+	return []fsm.Fire{
+		{Job: "nightly", ScheduledAt: at(3 * time.Second), Version: 3, RunID: waitingID},
+		{Job: "nightly", ScheduledAt: at(-time.Minute), Version: 3, Outcome: fsm.OutcomeSkipped, Reason: fsm.ReasonOverlap},
+		{Job: "nightly", ScheduledAt: at(-3 * time.Minute), Version: 3, Outcome: fsm.OutcomeRan, RunID: failedID},
+		{Job: "nightly", ScheduledAt: at(-72 * time.Hour), Until: at(-48 * time.Hour), Count: 1440, Version: 2, Outcome: fsm.OutcomeSkipped, Reason: fsm.ReasonMissed},
+	}
+}
+
+func someNodes() []api.Node {
+	return []api.Node{
+		{Node: fsm.Node{ID: "id1", Name: "n1", Status: fsm.NodeReady, HTTPAddr: "10.0.0.1:7700", Region: "cn-east", Zone: "a", Capacity: 100, Version: "1.2.3"}, Leader: true, Voter: true, Gossip: "alive", Running: 2, Armed: 1, Load: 11},
+		{Node: fsm.Node{ID: "id2", Name: "n2", Status: fsm.NodeDraining, HTTPAddr: "10.0.0.2:7700", Capacity: 100}, Voter: true, Gossip: "suspect"},
+		{Node: fsm.Node{ID: "id3", Name: "n3", Status: fsm.NodeDown, HTTPAddr: "10.0.0.3:7700", Capacity: 50}},
+	}
+}
+
+// failedRun has a retry, a failure with output, and a task that never started.
+func failedRun() api.Run {
+	run := someRuns()[2]
+	run.Reason = ""
+	first := fsm.Attempt{Number: 1, Node: "id2", StartedAt: at(-3 * time.Minute), EndedAt: at(-2 * time.Minute), Outcome: fsm.AttemptLost, Error: "the node was lost"}
+	second := fsm.Attempt{Number: 2, Node: "id1", StartedAt: at(-90 * time.Second), EndedAt: at(-60 * time.Second), Outcome: fsm.AttemptFailed, ExitCode: 3, Tail: []byte("line one\nline \x1b]0;two\x07\n")}
+	return api.Run{Run: run, Tasks: []api.Task{
+		{RunTask: fsm.RunTask{Name: "crunch", State: fsm.TaskFailed, Reason: "exit code 3"}, Items: []api.Shard{{
+			Shard:    fsm.Shard{RunID: run.ID, Task: "crunch", State: fsm.ShardFailed, Reason: "exit code 3", Current: second, Past: []fsm.Attempt{first}},
+			NodeName: "n1",
+		}}},
+		{RunTask: fsm.RunTask{Name: "publish", State: fsm.TaskUpstreamFailed, Reason: "task crunch failed"}, DependsOn: []string{"crunch"}},
+	}}
+}
+
+// waitingRun waits at every level.
+func waitingRun() api.Run {
+	run := someRuns()[0]
+	run.Overlap, run.Condition = fsm.OverlapForbid, []string{failedID}
+	run.NotBefore = at(3 * time.Second)
+	shard := func(i int, s fsm.Shard) api.Shard {
+		s.RunID, s.Task, s.Index = run.ID, "crunch", i
+		return api.Shard{Shard: s}
+	}
+	return api.Run{Run: run, Tasks: []api.Task{
+		{RunTask: fsm.RunTask{Name: "crunch", State: fsm.TaskPending}, Items: []api.Shard{
+			shard(0, fsm.Shard{State: fsm.ShardPending, Reason: "no node has room for weight 40"}),
+			shard(1, fsm.Shard{State: fsm.ShardArmed, Current: fsm.Attempt{Number: 1, Node: "id1"}}),
+			shard(2, fsm.Shard{State: fsm.ShardRetracting, Why: fsm.WhyPause, Current: fsm.Attempt{Number: 2, Node: "id2"}}),
+			shard(3, fsm.Shard{State: fsm.ShardPending, Maybe: true, Current: fsm.Attempt{Number: 1}, Past: []fsm.Attempt{{Number: 1, Node: "gone", Outcome: fsm.AttemptLost}}}),
+			shard(4, fsm.Shard{State: fsm.ShardPending}),
+		}},
+		{RunTask: fsm.RunTask{Name: "publish", State: fsm.TaskWaiting}, DependsOn: []string{"crunch"}},
+		{RunTask: fsm.RunTask{Name: "clean", State: fsm.TaskWaiting}},
+	}}
+}
