@@ -1,0 +1,199 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rota-scheduler/rota/transport/api"
+)
+
+// stopWithin bounds a stop by SIGTERM, which gives running jobs their grace.
+const stopWithin = 40 * time.Second
+
+// Node is one agent: its place, and the process that is it now.
+type Node struct {
+	Name string
+	IP   string
+	// Dir is its data dir.
+	Dir string
+
+	t       testing.TB
+	spawner *spawner
+	command []string
+	client  *api.Client
+	log     *logFile
+
+	mu    sync.Mutex
+	cmd   *exec.Cmd // nil while it is down
+	ended chan struct{}
+	exit  error // of the last life, set when ended is closed
+}
+
+// newNode makes the node i of a cluster; it does not start it.
+func newNode(t testing.TB, c *Cluster, name, ip string, opts Options) *Node {
+	t.Helper()
+	n := &Node{Name: name, IP: ip, Dir: t.TempDir(), t: t, spawner: c.spawner}
+	n.command = []string{
+		Binary(t), "agent", "--name", name, "--data-dir", n.Dir, "--bind", ip,
+		"--http-port", strconv.Itoa(c.ports.http), "--rpc-port", strconv.Itoa(c.ports.rpc),
+		"--gossip-port", strconv.Itoa(c.ports.gossip), "--log-level", opts.LogLevel,
+		"--bootstrap-expect", strconv.Itoa(opts.Nodes),
+	}
+	for _, other := range c.ips {
+		n.command = append(n.command, "--join", other)
+	}
+	n.command = append(n.command, opts.Args...)
+	var err error
+	if n.client, err = api.NewClient(n.Addr(c)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(n.client.Close)
+	return n
+}
+
+// Addr returns where the node's API is, as a URL.
+func (n *Node) Addr(c *Cluster) string {
+	return "http://" + net.JoinHostPort(n.IP, strconv.Itoa(c.ports.http))
+}
+
+// Client returns a client of this node's API.
+func (n *Node) Client() *api.Client { return n.client }
+
+// Start starts the agent, which must be down.
+func (n *Node) Start() {
+	n.t.Helper()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cmd != nil {
+		n.t.Fatalf("%s is running already, as %d", n.Name, n.cmd.Process.Pid)
+	}
+	fmt.Fprintf(n.log, "--- %s start\n", time.Now().UTC().Format(time.RFC3339Nano))
+	cmd := exec.Command(n.command[0], n.command[1:]...)
+	cmd.Stdout, cmd.Stderr = n.log, n.log
+	if err := n.spawner.start(cmd); err != nil {
+		n.t.Fatalf("starting %s: %v", n.Name, err)
+	}
+	n.cmd, n.ended = cmd, make(chan struct{})
+	go n.wait(cmd, n.ended)
+}
+
+// wait ends when the process has: it needs no other owner than that.
+func (n *Node) wait(cmd *exec.Cmd, ended chan struct{}) {
+	err := cmd.Wait()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	fmt.Fprintf(n.log, "--- %s end: %v\n", time.Now().UTC().Format(time.RFC3339Nano), err)
+	n.cmd, n.exit = nil, err
+	close(ended)
+}
+
+// PID returns the process id of the agent, 0 while it is down.
+func (n *Node) PID() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cmd == nil {
+		return 0
+	}
+	return n.cmd.Process.Pid
+}
+
+// Signal sends a signal to the agent alone.
+func (n *Node) Signal(sig syscall.Signal) {
+	n.t.Helper()
+	if pid := n.PID(); pid == 0 {
+		n.t.Fatalf("%s is down: no signal %s", n.Name, sig)
+	} else if err := syscall.Kill(pid, sig); err != nil {
+		n.t.Fatalf("signal %s to %s: %v", sig, n.Name, err)
+	}
+}
+
+// Pause freezes the agent, and Continue lets it go on.
+func (n *Node) Pause() { n.t.Helper(); n.Signal(syscall.SIGSTOP) }
+
+// Continue ends a Pause.
+func (n *Node) Continue() { n.t.Helper(); n.Signal(syscall.SIGCONT) }
+
+// Kill ends the agent with SIGKILL and returns when it is gone.
+func (n *Node) Kill() {
+	n.t.Helper()
+	n.Signal(syscall.SIGKILL)
+	if err := n.Wait(stopWithin); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// Stop ends the agent with SIGTERM. It fails the test if the agent does not end
+// by itself, or not with 0.
+func (n *Node) Stop() {
+	n.t.Helper()
+	n.Signal(syscall.SIGTERM)
+	if err := n.Wait(stopWithin); err != nil {
+		n.t.Fatal(err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if code, ok := exitCode(n.exit); !ok || code != 0 {
+		n.t.Errorf("%s ended with %v after SIGTERM", n.Name, n.exit)
+	}
+}
+
+// Restart kills the agent and starts it again.
+func (n *Node) Restart() {
+	n.t.Helper()
+	n.Kill()
+	n.Start()
+}
+
+// Wait returns when the process has ended, or with an error after the time.
+func (n *Node) Wait(within time.Duration) error {
+	n.mu.Lock()
+	ended := n.ended
+	n.mu.Unlock()
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case <-ended:
+		return nil
+	case <-timer.C:
+		return fmt.Errorf("%s (pid %d) has not ended within %s", n.Name, n.PID(), within)
+	}
+}
+
+// Log returns the agent's output, over all its lives, as far as it is kept.
+func (n *Node) Log() string {
+	text, err := n.log.text()
+	if err != nil {
+		n.t.Fatalf("reading the log of %s: %v", n.Name, err)
+	}
+	return string(text)
+}
+
+// Wipe removes what the data dir holds. The agent must be down.
+func (n *Node) Wipe() {
+	n.t.Helper()
+	if n.PID() != 0 {
+		n.t.Fatalf("%s is running: its data dir cannot be wiped", n.Name)
+	}
+	if err := errors.Join(os.RemoveAll(n.Dir), os.Mkdir(n.Dir, 0o700)); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// end makes sure that the process is gone, whatever state it is in.
+func (n *Node) end() {
+	if pid := n.PID(); pid != 0 {
+		// A frozen process dies of SIGKILL too. It may end by itself meanwhile.
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		if err := n.Wait(stopWithin); err != nil {
+			n.t.Error(err)
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package cluster
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/test/cluster/record"
+)
+
+// Records is the file to which the processes of jobs write when they began and
+// ended. It lies outside of the data dirs.
+type Records struct {
+	t    testing.TB
+	path string
+}
+
+// NewRecords makes an empty file.
+func NewRecords(t testing.TB) *Records {
+	t.Helper()
+	r := &Records{t: t, path: filepath.Join(t.TempDir(), "records")}
+	if err := os.WriteFile(r.path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// Command returns the command line of a process that writes its records, lives
+// for the given time in between, and exits with code.
+func (r *Records) Command(stay time.Duration, code int) []string {
+	r.t.Helper()
+	return []string{recorderBinary(r.t), r.path, stay.String(), strconv.Itoa(code)}
+}
+
+// Task returns a task that runs such a process.
+func (r *Records) Task(name string, stay time.Duration, code int) fsm.Task {
+	r.t.Helper()
+	argv := r.Command(stay, code)
+	return fsm.Task{Name: name, Driver: fsm.DriverExec, Command: argv[0], Args: argv[1:]}
+}
+
+// Read returns what has been written so far.
+func (r *Records) Read() []record.Record {
+	r.t.Helper()
+	f, err := os.Open(r.path)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer f.Close()
+	var all []record.Record
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		line, err := record.Parse(lines.Text())
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		all = append(all, line)
+	}
+	if err := lines.Err(); err != nil {
+		r.t.Fatal(err)
+	}
+	return all
+}
+
+// Begins returns the starts of a job's processes so far.
+func (r *Records) Begins(job string) []record.Record {
+	r.t.Helper()
+	var begins []record.Record
+	for _, line := range r.Read() {
+		if line.Event == record.Begin && line.Job == job {
+			begins = append(begins, line)
+		}
+	}
+	return begins
+}

@@ -1,0 +1,67 @@
+package cluster
+
+import (
+	"errors"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// drain is how long output may still come from what an ended child left behind.
+const drain = time.Second
+
+// spawner starts processes on one thread. The kernel sends the parent-death
+// signal when the thread that forked ends, so the thread must live as long as
+// the children may.
+type spawner struct {
+	requests chan spawnRequest
+	ended    sync.WaitGroup
+}
+
+type spawnRequest struct {
+	cmd    *exec.Cmd
+	answer chan error
+}
+
+// newSpawner returns a spawner that ends after the test. What it started must
+// have ended by then.
+func newSpawner(t testing.TB) *spawner {
+	s := &spawner{requests: make(chan spawnRequest)}
+	s.ended.Go(func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		for r := range s.requests {
+			r.answer <- r.cmd.Start()
+		}
+	})
+	t.Cleanup(func() {
+		close(s.requests)
+		s.ended.Wait()
+	})
+	return s
+}
+
+// start starts cmd in a process group of its own; SIGKILL ends it if this
+// process dies.
+func (s *spawner) start(cmd *exec.Cmd) error {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = drain
+	answer := make(chan error)
+	s.requests <- spawnRequest{cmd, answer}
+	return <-answer
+}
+
+// exitCode returns the exit code that err of exec.Cmd.Wait stands for; -1 if a
+// signal ended it.
+func exitCode(err error) (int, bool) {
+	var exit *exec.ExitError
+	switch {
+	case err == nil, errors.Is(err, exec.ErrWaitDelay):
+		return 0, true
+	case errors.As(err, &exit):
+		return exit.ExitCode(), true
+	}
+	return 0, false
+}
