@@ -9,13 +9,13 @@ import (
 	"github.com/rota-scheduler/rota/fsm"
 )
 
-// displacePoll is how often the leader looks for nodes that fell silent. It is a
-// share of the patience that it then needs, and its cost is that of the nodes.
-const displacePoll = 100 * time.Millisecond
+// displaceLooks is how often, in each heartbeat interval, the leader looks for
+// nodes that fell silent. Looking costs as much as there are nodes.
+const displaceLooks = 5
 
 // displace moves or loses the work of nodes that cannot speak for themselves.
 func (l *Leader) displace(ctx context.Context) error {
-	tick := time.NewTicker(displacePoll)
+	tick := time.NewTicker(l.Timing.Heartbeat / displaceLooks)
 	defer tick.Stop()
 	for {
 		select {

@@ -14,9 +14,9 @@ const (
 	clockLimit = 500 * time.Millisecond
 	// clockQuorum: among fewer clocks nobody can say which one is wrong.
 	clockQuorum = 3
-	// clockPatience is how long the leader's own clock may be the odd one out
-	// before the leadership moves.
-	clockPatience = 10 * time.Second
+	// clockPatience is for how many heartbeats the leader's own clock may be the
+	// odd one out before the leadership moves.
+	clockPatience = 20
 )
 
 // ObserveClock records how far a node's wall clock is from cluster time.
@@ -60,7 +60,7 @@ func (l *Leases) clockIsOff(n *lease) bool {
 // watchClock gives the leadership up when this node's own wall clock has been
 // the odd one out for a while: cluster time follows the leader's.
 func (l *Leader) watchClock(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
+	tick := time.NewTicker(l.Timing.Heartbeat)
 	defer tick.Stop()
 	var since int64
 	for {
@@ -75,7 +75,7 @@ func (l *Leader) watchClock(ctx context.Context) error {
 			since = 0
 		case since == 0:
 			since = now
-		case now-since >= int64(clockPatience):
+		case now-since >= clockPatience*int64(l.Timing.Heartbeat):
 			l.Logger.Warn("this node's wall clock is far from the others'; handing the leadership on", "offset", l.Clock.WallOffset())
 			if err := l.StepDown(ctx); err != nil {
 				l.Logger.Warn("the leadership was not handed on; trying again", "error", err)

@@ -19,18 +19,32 @@ const (
 // report sends what the leader must hear. While one call is under way the next
 // reports gather, so that a busy node costs few calls and few log entries.
 func (e *Executor) report(ctx context.Context) error {
-	tick := time.NewTicker(resendAfter)
-	defer tick.Stop()
 	for {
+		var again <-chan time.Time
+		if e.unreported() {
+			again = time.After(resendAfter)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-e.send:
-		case <-tick.C:
+		case <-again:
 		}
 		for e.sendReports(ctx) {
 		}
 	}
+}
+
+// unreported says whether the log has yet to show a report.
+func (e *Executor) unreported() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, l := range e.locals {
+		if l.report != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // sendReports makes one call, and says whether there may be more to send now.
@@ -77,7 +91,7 @@ func (e *Executor) Load() int {
 
 // Flush waits until every report has been sent and shows in the log, or ctx ends.
 func (e *Executor) Flush(ctx context.Context) {
-	poke(e.wake)
+	e.again()
 	poke(e.send)
 	tick := time.NewTicker(flushPoll)
 	defer tick.Stop()
