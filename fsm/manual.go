@@ -48,27 +48,36 @@ func applyStartRun(c *change, cmd *StartRun) (any, error) {
 
 // startExclusive makes a manual run of a job that allows one run at a time.
 // Fires that are armed but not started are asked back first; fires that sit on
-// no node simply come after it. Anything else that is active refuses it under
-// forbid, and goes before it under queue and replace.
+// no node simply come after it. If anything else is active, forbid refuses the
+// run; queue and replace put it behind all that is active, the fires included:
+// a run in the middle of the line could end up waiting for one that waits for it.
 func startExclusive(c *change, run *Run, spec *JobSpec) (any, error) {
+	var active []string
 	var armed []*Shard
 	var behind []*Run
+	first := true
 	for other := range c.activeRuns(run.JobKey()) {
+		active = append(active, other.ID)
 		gate := c.shard(other.ID, other.Gate, 0)
 		switch {
 		case other.ScheduledAt == 0 || other.Opened || gate == nil || gate.Maybe || gate.State == ShardRetracting:
 			if run.Overlap == OverlapForbid {
 				return nil, fmt.Errorf("job %s, run %s: %w", run.JobKey(), other.ID, ErrOverlap)
 			}
-			run.Condition = append(run.Condition, other.ID)
+			first = false
 		case gate.State == ShardArmed:
 			armed = append(armed, gate)
 		default:
 			behind = append(behind, other)
 		}
 	}
-	if len(run.Condition) >= MaxQueuedRuns {
-		return nil, fmt.Errorf("job %s has %d runs in its queue, at most %d: %w", run.JobKey(), len(run.Condition), MaxQueuedRuns, ErrOverlap)
+	if !first {
+		if len(active) >= MaxQueuedRuns {
+			return nil, fmt.Errorf("job %s has %d runs in its queue, at most %d: %w", run.JobKey(), len(active), MaxQueuedRuns, ErrOverlap)
+		}
+		run.Condition = active
+		createRun(c, run, spec)
+		return run, nil
 	}
 	for _, gate := range armed {
 		run.WaitsFor = append(run.WaitsFor, gate.RunID)
@@ -124,7 +133,7 @@ func freeManual(c *change, job JobKey, runID string) {
 }
 
 // refuseManual judges a waiting manual run because a fire that it had asked back
-// has started after all: under forbid it ends, otherwise it goes behind the fire.
+// has started after all: under forbid it ends, otherwise it queues.
 func refuseManual(c *change, job JobKey, runID string, at Time) {
 	manual := waitingManual(c, job, runID)
 	switch {
@@ -132,9 +141,28 @@ func refuseManual(c *change, job JobKey, runID string, at Time) {
 	case manual.Overlap == OverlapForbid:
 		cancelUnstarted(c, manual, ReasonOverlap, at)
 	default:
-		addCondition(c, manual, runID)
-		freeManual(c, job, runID)
+		queueManual(c, manual)
 	}
+}
+
+// queueManual puts a manual run that was to go first at the end of the line: it
+// waits for all that was there before it, and none of that waits for it.
+func queueManual(c *change, manual *Run) {
+	m := *manual
+	m.Condition, m.WaitsFor = nil, nil
+	for other := range c.activeRuns(m.JobKey()) {
+		if other.ID == m.ID || other.CreateIndex > m.CreateIndex {
+			continue
+		}
+		m.Condition = append(m.Condition, other.ID)
+		if slices.Contains(other.Condition, m.ID) {
+			r := *other
+			r.Condition = slices.DeleteFunc(slices.Clone(r.Condition), func(id string) bool { return id == m.ID })
+			c.putRun(&r)
+		}
+	}
+	c.putRun(&m)
+	releaseTask(c, &m, c.specOf(&m).Task(m.Gate))
 }
 
 // cancelUnstarted ends a run none of whose shards is held by a node.
