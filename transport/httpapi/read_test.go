@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -180,5 +181,40 @@ func TestIndexHeader(t *testing.T) {
 	list := answer[api.List[api.Job]](t, rec, 200)
 	if got := rec.Header().Get(IndexHeader); got != "2" || strconv.FormatUint(list.Index, 10) != got {
 		t.Errorf("header %s, body %d, want 2", got, list.Index)
+	}
+}
+
+// Readers that go from one answer to the next see the last change, however the
+// reads fall between the moments at which its rows and its index appear.
+func TestBlockedReadersMissNothing(t *testing.T) {
+	const changes = 300
+	w := newWorld(t)
+	w.api.limits.recheck = 20 * time.Millisecond
+	readers := make(chan string, 4)
+	for range cap(readers) {
+		go func() {
+			index := uint64(0)
+			for range 10 * changes {
+				rec := w.call("GET", fmt.Sprintf("/v1/jobs?per_page=%d&wait=10m&index=%d", changes, index), nil)
+				var list api.List[api.Job]
+				if err := json.Unmarshal(rec.Body.Bytes(), &list); err != nil || list.Index < index {
+					readers <- fmt.Sprintf("index %d after %d, %v", list.Index, index, err)
+					return
+				}
+				if index = list.Index; len(list.Items) == changes {
+					readers <- ""
+					return
+				}
+			}
+			readers <- "too many answers without the last change"
+		}()
+	}
+	for i := range changes {
+		w.putJob(spec(fmt.Sprintf("job%d", i)), 0)
+	}
+	for range cap(readers) {
+		if wrong := within(t, "the last change", readers); wrong != "" {
+			t.Error(wrong)
+		}
 	}
 }

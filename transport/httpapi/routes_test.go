@@ -70,7 +70,8 @@ func TestErrorTable(t *testing.T) {
 		{transport.ErrUnknownFate, 504, api.CodeUnknownFate},
 		{fmt.Errorf("%w: %w", transport.ErrUnknownFate, context.DeadlineExceeded), 504, api.CodeUnknownFate},
 		{context.DeadlineExceeded, 504, api.CodeUnknownFate}, // nobody knows what became of the proposal
-		{context.Canceled, 503, api.CodeTimeout},
+		{context.Canceled, 504, api.CodeUnknownFate},
+		{fmt.Errorf("%w: %w", transport.ErrNoLeader, context.Canceled), 503, api.CodeNoLeader},
 		{errTimeout, 504, api.CodeTimeout},
 		{errBusy, 503, CodeBusy},
 		{errStopped, 503, api.CodeUnreachable},

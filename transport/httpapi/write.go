@@ -74,7 +74,8 @@ func (a *API) propose(r *http.Request, op fsm.Opcode, command any) (any, uint64,
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), a.limits.propose)
 	defer cancel()
 	value, index, err := a.cfg.Proposer.Propose(ctx, op, command)
-	if errors.Is(err, context.DeadlineExceeded) {
+	gaveUp := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	if gaveUp && !errors.Is(err, transport.ErrNoLeader) {
 		err = fmt.Errorf("%w: %w", transport.ErrUnknownFate, err)
 	}
 	return value, index, err
