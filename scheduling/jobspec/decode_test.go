@@ -202,3 +202,22 @@ func TestWriteColorAndWidth(t *testing.T) {
 		t.Errorf("no colour or no block in:\n%s", b.String())
 	}
 }
+
+// Printing reads the file again for each problem; its work must not grow with
+// their product.
+func TestWriteIsBounded(t *testing.T) {
+	text := strings.Repeat("# a comment that makes the file long\n", 20_000) + strings.Repeat("a = 1\n", 200)
+	src := Source{Name: "x", Bytes: []byte(text)}
+	_, diags := Decode([]Source{src}, Options{})
+	if len(diags) != maxDiagnostics+1 {
+		t.Fatalf("%d problems", len(diags))
+	}
+	got := printed(t, diags, src)
+	shown := strings.Count(got, ": a = 1\n")
+	if want := maxScanned / len(text); shown != want {
+		t.Errorf("shows the lines of %d problems, want %d", shown, want)
+	}
+	if n := strings.Count(got, "(source code not available)"); n != maxDiagnostics-shown {
+		t.Errorf("names the place only of %d problems", n)
+	}
+}

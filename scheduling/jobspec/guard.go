@@ -23,11 +23,22 @@ const (
 	maxProducts    = 20 // of one attribute, quotients included
 	maxNumberBytes = 32
 	maxExponent    = 20
+	// maxTokens bounds what the parser keeps of a source, about a hundred bytes
+	// a token. No file within MaxFileBytes can have more.
+	maxTokens = MaxFileBytes
 )
 
 // checkShape lexes a source and refuses what would be dangerous to parse. It
 // reports nothing that the parser reports.
 func checkShape(src Source) *hcl.Diagnostic {
+	if tokensAtMost(src.Bytes) > maxTokens {
+		return &hcl.Diagnostic{
+			Severity: hcl.DiagError,
+			Summary:  "File too large",
+			Detail:   fmt.Sprintf("%s may have more than %d words and signs. Use several files.", src.Name, maxTokens),
+			Subject:  fileStart(src).Ptr(),
+		}
+	}
 	tokens, _ := hclsyntax.LexConfig(src.Bytes, src.Name, hcl.InitialPos)
 	g := &guard{}
 	for i := range tokens {
@@ -41,6 +52,21 @@ func checkShape(src Source) *hcl.Diagnostic {
 		}
 	}
 	return nil
+}
+
+// tokensAtMost returns a number that a text's tokens cannot pass, without lexing
+// it: its words, and each byte that is no part of a word.
+func tokensAtMost(text []byte) int {
+	n, inWord := 0, false
+	for _, c := range text {
+		word := c == '_' || '0' <= c && c <= '9' || 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z'
+		space := c == ' ' || c == '\t' || c == '\r'
+		if !space && !(word && inWord) {
+			n++
+		}
+		inWord = word
+	}
+	return n
 }
 
 // guard walks the tokens of a file.

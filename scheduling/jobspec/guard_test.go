@@ -132,6 +132,7 @@ func TestLimits(t *testing.T) {
 	}{
 		"jobs":   {[]Source{{Name: "x", Bytes: []byte(jobs.String())}}, "Too many jobs"},
 		"source": {[]Source{{Name: "x", Bytes: make([]byte, MaxSourceBytes+1)}}, "File too large"},
+		"tokens": {[]Source{{Name: "x", Bytes: []byte(strings.Repeat("[,", maxTokens))}}, "File too large"},
 		"total":  {total, "Files too large"},
 		"files":  {make([]Source, MaxFiles+1), "Too many files"},
 		"job":    {[]Source{wrap(`"` + long + `"`)}, "Job too large"},

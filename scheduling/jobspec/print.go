@@ -7,8 +7,13 @@ import (
 	"github.com/hashicorp/hcl/v2"
 )
 
+// maxScanned bounds the source text that Write reads for the lines it shows. The
+// HCL library reads a file from its beginning to its end for each diagnostic.
+const maxScanned = 16 << 20
+
 // Write prints diagnostics as HCL does, each with the lines of the file that it
-// is about. width wraps the text; 0 means no wrapping. color adds the escape
+// is about; where very many are about large files, the later ones name the line
+// only. width wraps the text; 0 means no wrapping. color adds the escape
 // sequences of a terminal. Its error is that of w.
 func Write(w io.Writer, diags hcl.Diagnostics, sources []Source, width uint, color bool) error {
 	files := make(map[string]*hcl.File)
@@ -17,8 +22,19 @@ func Write(w io.Writer, diags hcl.Diagnostics, sources []Source, width uint, col
 			files[src.Name] = fileOf(src)
 		}
 	}
-	if err := hcl.NewDiagnosticTextWriter(w, files, width, color).WriteDiagnostics(diags); err != nil {
-		return fmt.Errorf("print the problems of the job files: %w", err)
+	withLines := hcl.NewDiagnosticTextWriter(w, files, width, color)
+	without := hcl.NewDiagnosticTextWriter(w, nil, width, color)
+	scanned := 0
+	for _, d := range diags {
+		writer := withLines
+		if file := files[subject(d).Filename]; file != nil {
+			if scanned += len(file.Bytes); scanned > maxScanned {
+				writer = without
+			}
+		}
+		if err := writer.WriteDiagnostic(d); err != nil {
+			return fmt.Errorf("print the problems of the job files: %w", err)
+		}
 	}
 	return nil
 }

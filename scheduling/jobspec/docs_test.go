@@ -1,0 +1,92 @@
+package jobspec
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+)
+
+func readReference(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/jobfile.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// Every example of the reference can be applied, and is formatted.
+func TestReferenceExamples(t *testing.T) {
+	_, rest, found := strings.Cut(readReference(t), "```hcl\n")
+	if !found {
+		t.Fatal("the reference has no example")
+	}
+	for found {
+		var example string
+		example, rest, _ = strings.Cut(rest, "```\n")
+		src := Source{Name: "jobfile.md", Bytes: []byte(example)}
+		if _, diags := Decode([]Source{src}, Options{}); len(diags) > 0 {
+			t.Errorf("an example does not decode:\n%s", printed(t, diags, src))
+		}
+		if got, _ := Format(src); string(got) != example {
+			t.Errorf("an example is not formatted; it should be:\n%s", got)
+		}
+		_, rest, found = strings.Cut(rest, "```hcl\n")
+	}
+}
+
+// The reference has a row for every attribute and names every block; what is not
+// built stands in its own section.
+func TestReferenceIsComplete(t *testing.T) {
+	built, missing, found := strings.Cut(readReference(t), "## Not in this version")
+	if !found {
+		t.Fatal("the reference has no section on what is not built")
+	}
+	for _, schema := range []*hcl.BodySchema{fileSchema, jobSchema, scheduleSchema, blackoutSchema, historySchema, taskSchema} {
+		for _, a := range schema.Attributes {
+			if !strings.Contains(built, "| `"+a.Name+"`") && !strings.Contains(built, ", `"+a.Name+"` |") {
+				t.Errorf("no row for the attribute %s", a.Name)
+			}
+		}
+		for _, b := range schema.Blocks {
+			if !strings.Contains(built, "`"+b.Type+"`") && !strings.Contains(built, "`"+b.Type+" ") {
+				t.Errorf("no word on the block %s", b.Type)
+			}
+		}
+	}
+	for _, names := range notYetNames {
+		for _, name := range names {
+			if !strings.Contains(missing, "`"+name+"`") {
+				t.Errorf("%s is not built, and the reference does not say so", name)
+			}
+		}
+	}
+	for attribute, values := range notYetValues {
+		for _, v := range values {
+			if !strings.Contains(missing, "`"+attribute+` = "`+v+"\"`") {
+				t.Errorf("%s = %s is not built, and the reference does not say so", attribute, v)
+			}
+		}
+	}
+}
+
+// A name cannot be both built and not.
+func TestNotYetIsNotBuilt(t *testing.T) {
+	for kind, schema := range map[string]*hcl.BodySchema{
+		"": fileSchema, "job": jobSchema, "schedule": scheduleSchema,
+		"blackout": blackoutSchema, "history": historySchema, "task": taskSchema,
+	} {
+		for _, a := range schema.Attributes {
+			if isNotYetName(kind, a.Name) {
+				t.Errorf("%s has %s in its schema and in the list of what is not built", kind, a.Name)
+			}
+		}
+		for _, b := range schema.Blocks {
+			if isNotYetName(kind, b.Type) {
+				t.Errorf("%s has %s in its schema and in the list of what is not built", kind, b.Type)
+			}
+		}
+	}
+}
