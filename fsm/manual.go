@@ -172,9 +172,12 @@ func cancelUnstarted(c *change, run *Run, reason string, at Time) {
 	if r.Reason == "" {
 		r.Reason = reason
 	}
-	r.TasksDone = r.TasksTotal
 	for t := range c.tasksOf(r.ID) {
-		cancelTask(c, t, at)
+		if !t.State.Ended() {
+			cancelTask(c, t, at)
+			r.TasksDone++
+			r.TasksFailed++
+		}
 	}
 	endRun(c, &r, at)
 }
@@ -193,9 +196,6 @@ func cancelWaiting(c *change, run *Run, at Time) {
 
 // cancelTask ends a task of which nothing runs.
 func cancelTask(c *change, t *RunTask, at Time) {
-	if t.State.Ended() {
-		return
-	}
 	rt := *t
 	rt.State, rt.EndedAt = TaskCancelled, at
 	c.putTask(&rt)
