@@ -18,6 +18,8 @@ const (
 	again = 100 * time.Millisecond
 	// catchUp is how many runs are read when a stream begins.
 	catchUp = 200
+	// maxPlaced bounds what is remembered of runs whose end was not told.
+	maxPlaced = 10_000
 )
 
 // update is one piece of news for the loop; one field is set.
@@ -112,6 +114,9 @@ func (w *watcher) sendRun(ctx context.Context, client *api.Client, run *fsm.Run)
 			row.node = nodesOf(&full)
 		}
 		cancel()
+		if len(w.placed) >= maxPlaced {
+			clear(w.placed)
+		}
 		w.placed[run.ID] = row.node != ""
 	}
 	if ended {
