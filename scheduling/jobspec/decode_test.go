@@ -99,7 +99,7 @@ func TestDecodeBad(t *testing.T) {
 func TestDiagnosticsAreInOrder(t *testing.T) {
 	src := readSource(t, "testdata/bad/not_yet.hcl")
 	_, first := Decode([]Source{src}, Options{})
-	for range 20 {
+	for range 5 {
 		_, again := Decode([]Source{src}, Options{})
 		if diff := cmp.Diff(printed(t, first, src), printed(t, again, src)); diff != "" {
 			t.Fatal(diff)

@@ -9,7 +9,7 @@ import (
 
 // maxScanned bounds the source text that Write reads for the lines it shows. The
 // HCL library reads a file from its beginning to its end for each diagnostic.
-const maxScanned = 16 << 20
+const maxScanned = 4 << 20
 
 // Write prints diagnostics as HCL does, each with the lines of the file that it
 // is about; where very many are about large files, the later ones name the line
