@@ -37,6 +37,8 @@ type Seams struct {
 	Dial         transport.DialFunc
 	Gossip       memberlist.Transport
 	GossipTiming membership.Timing
+	// Pace multiplies what no Timing says: the peers' watch and autopilot's looks.
+	Pace time.Duration
 	// Stores replaces raft's files; RaftTimings are then required, since there
 	// is no disk to measure.
 	Stores      *raftnode.Stores
@@ -57,6 +59,7 @@ func (s *Seams) complete() {
 		timing := scheduling.DefaultTiming()
 		s.Timing = &timing
 	}
+	s.Pace = max(s.Pace, 1)
 	if s.Listen == nil {
 		s.Listen = func(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
 	}

@@ -21,10 +21,11 @@ const (
 )
 
 const (
-	// heartbeatTimeout bounds one heartbeat: a later answer would grant little.
-	heartbeatTimeout = time.Second
-	// heartbeatRetry is the pause after one that failed.
-	heartbeatRetry = 100 * time.Millisecond
+	// heartbeatPatience is how many intervals a heartbeat may take: a later
+	// answer would grant little.
+	heartbeatPatience = 2
+	// heartbeatRetries is how many tries there are in an interval when they fail.
+	heartbeatRetries = 5
 )
 
 // heartbeat is what an agent says to the leader.
@@ -51,7 +52,7 @@ func (a *Agent) beat(ctx context.Context) error {
 	for ctx.Err() == nil {
 		pause := a.timing.Heartbeat
 		if err := a.beatOnce(ctx); err != nil {
-			pause = heartbeatRetry
+			pause = a.timing.Heartbeat / heartbeatRetries
 			if ctx.Err() == nil && !errors.Is(err, transport.ErrNoLeader) {
 				a.logger.Debug("heartbeat failed", "error", err)
 			}
@@ -67,7 +68,7 @@ func (a *Agent) beat(ctx context.Context) error {
 // beatOnce asks the leader for a lease, and passes what it grants on to the
 // executor and to the process half (rule 3).
 func (a *Agent) beatOnce(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, heartbeatTimeout)
+	ctx, cancel := context.WithTimeout(ctx, heartbeatPatience*a.timing.Heartbeat)
 	defer cancel()
 	hb := heartbeat{Node: a.self, Applied: a.store.Index(), Load: a.executor.Load(), Offset: a.clock.WallOffset()}
 	sent := a.clock.Mono()

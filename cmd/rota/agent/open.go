@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/hashicorp/raft"
 	"golang.org/x/sys/unix"
@@ -149,9 +150,19 @@ func (a *Agent) openGossip() error {
 	a.peers = newPeers(a)
 	a.reconciler, err = membership.NewReconciler(membership.ReconcilerConfig{
 		Raft: a.raft.Raft(), LocalID: raft.ServerID(a.self.ID), Members: a.gossip, Stats: a.fetchStats, Logger: a.logger,
+		Interval: reconcileEvery * a.seams.Pace, StabilizationTime: stableAfter * a.seams.Pace,
+		LastContactThreshold: contactWithin * a.seams.Pace, RemoveDeadAfter: removeDeadAfter * a.seams.Pace,
 	})
 	return err
 }
+
+// What autopilot goes by.
+const (
+	reconcileEvery  = 2 * time.Second
+	stableAfter     = 10 * time.Second
+	contactWithin   = 2 * time.Second
+	removeDeadAfter = 10 * time.Minute
+)
 
 // hasState says whether this node has raft state, its own or a leader's.
 func (a *Agent) hasState() bool {

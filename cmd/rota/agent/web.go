@@ -26,6 +26,13 @@ import (
 // nodeWait is how long a request for another node's log waits for it.
 const nodeWait = time.Second
 
+// The peers' watch: how often each side says something, and the longest pause
+// between tries to connect.
+const (
+	peerInterval = 2 * time.Second
+	peerBackoff  = time.Second
+)
+
 // handler joins the API, the calls between nodes and the peers' watch.
 func (a *Agent) handler() http.Handler {
 	toLeader := transport.NewForwarder(transport.ForwarderConfig{
@@ -44,7 +51,7 @@ func (a *Agent) handler() http.Handler {
 		Forward: toLeader, ForwardNode: toNode, Clock: a.clock.Now,
 		NodeID: a.self.ID, NodeName: a.self.Name, Version: a.seams.Version,
 		Metrics:  a.metrics(),
-		Peers:    transport.ServePeerWatch(transport.PeerWatchConfig{Incarnation: a.self.Incarnation}),
+		Peers:    transport.ServePeerWatch(transport.PeerWatchConfig{Incarnation: a.self.Incarnation, Interval: peerInterval * a.seams.Pace}),
 		Internal: a.internal(), Logger: a.logger,
 	})
 }
@@ -125,6 +132,7 @@ func (a *Agent) fetchStats(ctx context.Context, servers map[raft.ServerID]*autop
 func newPeers(a *Agent) *peers {
 	cfg := transport.WatchConfig{
 		Hello: transport.Hello{Node: a.self.ID, Incarnation: a.self.Incarnation}, Mono: a.clock.Mono, Dial: a.seams.Dial, Logger: a.logger,
+		Silence: 3 * peerInterval * a.seams.Pace, MaxBackoff: peerBackoff * a.seams.Pace,
 	}
 	return &peers{
 		self: a.self.ID, members: a.gossip, logger: a.logger, notes: map[string]scheduling.Refusal{},
