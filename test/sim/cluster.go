@@ -1,0 +1,292 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/rota-scheduler/rota/cmd/rota/agent"
+	"github.com/rota-scheduler/rota/cmd/rota/agent/raftnode"
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/membership"
+	"github.com/rota-scheduler/rota/scheduling"
+	"github.com/rota-scheduler/rota/scheduling/executor/proc"
+)
+
+// Options describe a cluster.
+type Options struct {
+	// Nodes, 3 if zero.
+	Nodes int
+	// Stretch multiplies every timeout, so that days of virtual time cost no
+	// more than hours; 1 if zero.
+	Stretch int
+	// Work says what processes do; 10 ms and success if nil.
+	Work Workload
+	// Capacity of each node; 1000 if zero.
+	Capacity int
+}
+
+// Cluster is a set of nodes in one bubble. Its methods are for the test's own
+// goroutine.
+type Cluster struct {
+	Net    *Network
+	Record *Recorder
+	Timing scheduling.Timing
+	t      *testing.T
+	opts   Options
+	start  time.Time
+	nodes  []*Node
+}
+
+// Node is one host: its disk, its clock, its supervisor, and the agent that runs
+// there, if one does.
+type Node struct {
+	Name, IP string
+	cluster  *Cluster
+	dir      string
+	stores   raftnode.Stores
+	super    *Supervisor
+	offset   time.Duration // of the wall clock
+	agent    *agent.Agent
+	// store is the replica of the agent that runs, or ran last.
+	store *fsm.Store
+}
+
+// NewCluster starts a cluster and returns once it has a leader that every node
+// has a lease from. It must be called inside a bubble; it ends with the test.
+func NewCluster(t *testing.T, opts Options) *Cluster {
+	t.Helper()
+	opts.Nodes = orDefault(opts.Nodes, 3)
+	opts.Stretch = orDefault(opts.Stretch, 1)
+	opts.Capacity = orDefault(opts.Capacity, 1000)
+	if opts.Work == nil {
+		opts.Work = func(proc.StartRequest) Outcome { return Outcome{After: 10 * time.Millisecond} }
+	}
+	c := &Cluster{Net: NewNetwork(), Record: &Recorder{}, Timing: stretched(opts.Stretch), t: t, opts: opts, start: time.Now()}
+	root, err := os.MkdirTemp("", "rota-sim-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range opts.Nodes {
+		store := raft.NewInmemStore()
+		n := &Node{
+			Name: fmt.Sprintf("n%d", i+1), IP: fmt.Sprintf("10.0.0.%d", i+1), cluster: c,
+			dir:    fmt.Sprintf("%s/n%d", root, i+1),
+			stores: raftnode.Stores{Log: store, Stable: store, Snapshots: raft.NewInmemSnapshotStore()},
+		}
+		n.super = NewSupervisor(n.Name, c.mono, c.Timing.StopAfter, opts.Work, c.Record)
+		c.nodes = append(c.nodes, n)
+	}
+	for _, n := range c.nodes {
+		n.Start()
+	}
+	t.Cleanup(func() { c.end(root) })
+	c.Wait("every node is ready for work", c.scale(60*time.Second), c.settled)
+	return c
+}
+
+func orDefault(n, d int) int {
+	if n == 0 {
+		return d
+	}
+	return n
+}
+
+func stretched(factor int) scheduling.Timing {
+	t := scheduling.DefaultTiming()
+	f := time.Duration(factor)
+	return scheduling.Timing{
+		Horizon: t.Horizon * f, Lease: t.Lease * f, Heartbeat: t.Heartbeat * f, Margin: t.Margin * f,
+		Skew: t.Skew, StopAfter: t.StopAfter * f, Grace: t.Grace * f, Misfire: t.Misfire * f,
+	}
+}
+
+func (c *Cluster) scale(d time.Duration) time.Duration { return d * time.Duration(c.opts.Stretch) }
+
+// mono counts true time; no host's monotonic clock is wrong.
+func (c *Cluster) mono() int64 { return int64(time.Since(c.start)) + 1 }
+
+// Nodes returns every host.
+func (c *Cluster) Nodes() []*Node { return c.nodes }
+
+// Start starts an agent on the host.
+func (n *Node) Start() {
+	c := n.cluster
+	c.t.Helper()
+	gossip, err := c.Net.gossip.Transport(n.IP + ":7702")
+	if err != nil {
+		c.t.Fatalf("starting %s: %v", n.Name, err)
+	}
+	f := time.Duration(c.opts.Stretch)
+	var join []string
+	for _, other := range c.nodes {
+		join = append(join, other.IP)
+	}
+	raftTimings := raftnode.Timings{Heartbeat: 300 * time.Millisecond * f, Election: 300 * time.Millisecond * f, LeaderLease: 200 * time.Millisecond * f, Commit: 10 * time.Millisecond * f}
+	stores := n.stores
+	a, err := agent.Start(context.Background(), agent.Config{
+		Name: n.Name, DataDir: n.dir, Bind: n.IP, HTTPPort: 7700, RPCPort: 7701, GossipPort: 7702,
+		Join: join, BootstrapExpect: len(c.nodes), Capacity: c.opts.Capacity,
+	}, agent.Seams{
+		Version: "sim", Logger: slog.New(&logHandler{node: n.Name, t: c.t}),
+		Wall: func() time.Time { return time.Now().Add(n.offset) }, Mono: c.mono, Timing: &c.Timing,
+		Listen: c.Net.listen, Dial: c.Net.dialer(n.IP), Gossip: gossip,
+		GossipTiming: membership.Timing{
+			ProbeInterval: time.Second * f, ProbeTimeout: 500 * time.Millisecond * f, GossipInterval: 200 * time.Millisecond * f,
+			PushPullInterval: 30 * time.Second * f, RejoinInterval: 30 * time.Second * f,
+		},
+		Pace:   f,
+		Stores: &stores, RaftTimings: &raftTimings,
+		Processes: func(onEnd func(proc.Result)) (agent.Processes, error) {
+			n.super.Attach(onEnd)
+			return n.super, nil
+		},
+	})
+	if err != nil {
+		c.t.Fatalf("starting %s: %v", n.Name, err)
+	}
+	n.agent, n.store = a, a.Store()
+}
+
+// Up says whether an agent runs on the host.
+func (n *Node) Up() bool { return n.agent != nil }
+
+// Store is the replica of the agent that runs, or ran last.
+func (n *Node) Store() *fsm.Store { return n.store }
+
+// StepClock moves the host's wall clock.
+func (n *Node) StepClock(d time.Duration) { n.offset += d }
+
+// Crash kills the agent: nothing is handed over, and the kernel closes what it
+// had open. Its supervisor and processes live on.
+func (n *Node) Crash() {
+	n.super.Attach(nil)
+	n.cluster.Net.Reset(n.IP)
+	n.stop(false)
+}
+
+// Kill kills agent, supervisor and processes.
+func (n *Node) Kill() {
+	n.cluster.Net.Reset(n.IP)
+	n.super.Die()
+	n.stop(false)
+}
+
+// Stop stops the agent as SIGTERM does.
+func (n *Node) Stop() { n.stop(true) }
+
+func (n *Node) stop(graceful bool) {
+	if n.agent == nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	if !graceful {
+		cancel() // every step of the stop gives up at once
+	}
+	err := n.agent.Stop(ctx)
+	cancel()
+	if graceful && err != nil {
+		n.cluster.t.Errorf("stopping %s: %v", n.Name, err)
+	}
+	n.agent = nil
+}
+
+// Leader returns the node that serves a term, or nil.
+func (c *Cluster) Leader() *Node {
+	for _, n := range c.nodes {
+		if n.Up() && n.agent.IsLeader() {
+			return n
+		}
+	}
+	return nil
+}
+
+// settled: there is a leader, and it may arm work on every node that is up.
+func (c *Cluster) settled() bool {
+	leader := c.Leader()
+	if leader == nil {
+		return false
+	}
+	for _, n := range c.nodes {
+		if n.Up() && !leader.agent.Ready(n.agent.ID()) {
+			return false
+		}
+	}
+	return true
+}
+
+// Propose commits a command through whoever leads, waiting for a leader.
+func (c *Cluster) Propose(op fsm.Opcode, command func(now fsm.Time) any) any {
+	c.t.Helper()
+	var value any
+	c.Wait("a command is committed", c.scale(30*time.Second), func() bool {
+		leader := c.Leader()
+		if leader == nil {
+			return false
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), c.scale(10*time.Second))
+		defer cancel()
+		v, _, err := leader.agent.Propose(ctx, op, command(leader.agent.Now()))
+		value = v
+		return err == nil
+	})
+	return value
+}
+
+// Apply applies jobs as the API does.
+func (c *Cluster) Apply(specs ...fsm.JobSpec) {
+	c.t.Helper()
+	c.Propose(fsm.OpPutJobs, func(now fsm.Time) any {
+		cmd := fsm.PutJobs{At: now}
+		for _, spec := range specs {
+			if spec.Namespace == "" {
+				spec.Namespace = fsm.DefaultNamespace
+			}
+			next, err := scheduling.FirstInstants(&spec, now)
+			if err != nil {
+				c.t.Fatal(err)
+			}
+			cmd.Jobs = append(cmd.Jobs, fsm.PutJob{Spec: spec, Next: next})
+		}
+		return cmd
+	})
+}
+
+// Run lets virtual time pass.
+func (c *Cluster) Run(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// Wait lets virtual time pass until the condition holds; it fails the test after
+// the limit.
+func (c *Cluster) Wait(what string, limit time.Duration, condition func() bool) {
+	c.t.Helper()
+	deadline := time.Now().Add(limit)
+	for !condition() {
+		if time.Now().After(deadline) {
+			c.t.Fatalf("%s: not within %s of virtual time", what, limit)
+		}
+		c.Run(c.scale(10 * time.Millisecond))
+	}
+}
+
+// end stops everything and lets the last timers run out.
+func (c *Cluster) end(root string) {
+	c.Net.Heal()
+	for _, n := range c.nodes {
+		n.stop(false)
+		n.super.stop()
+	}
+	// memberlist lets a probe run out for some intervals after its end.
+	c.Run(c.scale(20 * time.Second))
+	if err := os.RemoveAll(root); err != nil {
+		c.t.Error(err)
+	}
+}

@@ -1,0 +1,287 @@
+package sim
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/rota-scheduler/rota/membership/memnet"
+)
+
+const (
+	connectTimeout = 2 * time.Second
+	acceptQueue    = 64
+)
+
+// Network joins hosts by streams, and by gossip's packets. A cut is silent, as
+// it is on a wire: nothing arrives and no connection closes. All methods may be
+// called concurrently.
+type Network struct {
+	gossip *memnet.Network
+
+	mu        sync.Mutex
+	listeners map[string]*listener
+	conns     map[*conn]bool
+	cuts      map[link]bool
+	changed   chan struct{} // closed when a cut ends
+}
+
+// link is one direction between two IPs.
+type link struct{ from, to string }
+
+// NewNetwork returns a network without cuts.
+func NewNetwork() *Network {
+	return &Network{
+		gossip: memnet.New(), listeners: map[string]*listener{}, conns: map[*conn]bool{},
+		cuts: map[link]bool{}, changed: make(chan struct{}),
+	}
+}
+
+// Cut separates two hosts in both directions.
+func (n *Network) Cut(a, b string) {
+	n.gossip.Cut(a, b)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cuts[link{a, b}], n.cuts[link{b, a}] = true, true
+}
+
+// CutOneWay loses what goes from one host to the other.
+func (n *Network) CutOneWay(from, to string) {
+	n.gossip.CutOneWay(from, to)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cuts[link{from, to}] = true
+}
+
+// Heal ends every cut. What was being sent goes on.
+func (n *Network) Heal() {
+	n.gossip.Heal()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	clear(n.cuts)
+	close(n.changed)
+	n.changed = make(chan struct{})
+}
+
+// open says whether a direction is, and which channel closes when that may have
+// changed.
+func (n *Network) open(l link) (bool, <-chan struct{}) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return !n.cuts[l], n.changed
+}
+
+// Reset closes every connection and listener of a host, as its kernel does when
+// the process that held them dies.
+func (n *Network) Reset(ip string) {
+	n.mu.Lock()
+	var conns []*conn
+	for c := range n.conns {
+		if c.link.from == ip || c.link.to == ip {
+			conns = append(conns, c)
+		}
+	}
+	var listeners []*listener
+	for _, l := range n.listeners {
+		if l.addr.Addr().String() == ip {
+			listeners = append(listeners, l)
+		}
+	}
+	n.mu.Unlock()
+	for _, l := range listeners {
+		l.Close()
+	}
+	for _, c := range conns {
+		c.Close()
+	}
+}
+
+// listen opens a listener on "ip:port".
+func (n *Network) listen(addr string) (net.Listener, error) {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.listeners[addr] != nil {
+		return nil, &net.OpError{Op: "listen", Net: "tcp", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}
+	}
+	l := &listener{net: n, addr: at, queue: make(chan net.Conn, acceptQueue), closed: make(chan struct{})}
+	n.listeners[addr] = l
+	return l, nil
+}
+
+// dialer returns the dial function of a host.
+func (n *Network) dialer(ip string) func(ctx context.Context, network, addr string) (net.Conn, error) {
+	return func(ctx context.Context, _, addr string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+		defer cancel()
+		c, err := n.dial(ctx, ip, addr)
+		if err != nil {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: err}
+		}
+		return c, nil
+	}
+}
+
+func (n *Network) dial(ctx context.Context, ip, addr string) (net.Conn, error) {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return nil, err
+	}
+	out, back := link{ip, at.Addr().String()}, link{at.Addr().String(), ip}
+	for {
+		there, changed := n.open(out)
+		here, _ := n.open(back)
+		if there && here {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("no answer from %s: %w", addr, ctx.Err())
+		case <-changed:
+		}
+	}
+	n.mu.Lock()
+	l := n.listeners[addr]
+	n.mu.Unlock()
+	if l == nil {
+		return nil, os.NewSyscallError("connect", syscall.ECONNREFUSED)
+	}
+	mine, theirs := n.pipe(out, back)
+	select {
+	case l.queue <- theirs:
+		return mine, nil
+	case <-l.closed:
+		err = os.NewSyscallError("connect", syscall.ECONNREFUSED)
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	mine.Close()
+	return nil, err
+}
+
+func (n *Network) pipe(out, back link) (mine, theirs *conn) {
+	a, b := net.Pipe()
+	mine = &conn{Conn: a, net: n, link: out, closed: make(chan struct{})}
+	theirs = &conn{Conn: b, net: n, link: back, closed: make(chan struct{})}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.conns[mine], n.conns[theirs] = true, true
+	return mine, theirs
+}
+
+type listener struct {
+	net    *Network
+	addr   netip.AddrPort
+	queue  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (l *listener) Accept() (net.Conn, error) {
+	select {
+	case c := <-l.queue:
+		return c, nil
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *listener) Addr() net.Addr { return net.TCPAddrFromAddrPort(l.addr) }
+
+func (l *listener) Close() error {
+	l.once.Do(func() {
+		l.net.mu.Lock()
+		delete(l.net.listeners, l.addr.String())
+		l.net.mu.Unlock()
+		close(l.closed)
+		for {
+			select {
+			case c := <-l.queue:
+				c.Close()
+			default:
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// conn is one end of a stream. What it writes waits while the way is cut.
+type conn struct {
+	net.Conn
+	net    *Network
+	link   link
+	closed chan struct{}
+	once   sync.Once
+
+	mu       sync.Mutex
+	deadline time.Time // of writes
+}
+
+func (c *conn) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.ParseIP(c.link.from)} }
+func (c *conn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(c.link.to)} }
+
+func (c *conn) Write(p []byte) (int, error) {
+	for {
+		open, changed := c.net.open(c.link)
+		if open {
+			return c.Conn.Write(p)
+		}
+		if err := c.wait(changed); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// wait returns when the network has changed, or with the error of a write.
+func (c *conn) wait(changed <-chan struct{}) error {
+	c.mu.Lock()
+	deadline := c.deadline
+	c.mu.Unlock()
+	var expired <-chan time.Time
+	if !deadline.IsZero() {
+		t := time.NewTimer(time.Until(deadline))
+		defer t.Stop()
+		expired = t.C
+	}
+	select {
+	case <-changed:
+		return nil
+	case <-c.closed:
+		return net.ErrClosed
+	case <-expired:
+		return os.ErrDeadlineExceeded
+	}
+}
+
+func (c *conn) SetDeadline(t time.Time) error {
+	if err := c.SetWriteDeadline(t); err != nil {
+		return err
+	}
+	return c.Conn.SetReadDeadline(t)
+}
+
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.mu.Lock()
+	c.deadline = t
+	c.mu.Unlock()
+	return c.Conn.SetWriteDeadline(t)
+}
+
+func (c *conn) Close() error {
+	c.once.Do(func() {
+		c.net.mu.Lock()
+		delete(c.net.conns, c)
+		c.net.mu.Unlock()
+		close(c.closed)
+	})
+	return c.Conn.Close()
+}
