@@ -2,6 +2,7 @@ package executor
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
@@ -23,12 +24,16 @@ func (p *passResult) at(t fsm.Time) {
 
 // pass looks at every attempt that the log binds to this node, and at every one
 // that it no longer does. Only the list of held attempts is watched: whatever
-// concerns an attempt changes it.
+// concerns an attempt changes it. Everything is judged by one later view: a lease
+// may count for that one and not yet for the view that is watched.
 func (e *Executor) pass(ctx context.Context, v *fsm.View) passResult {
 	var p passResult
+	for range v.HeldBy(e.cfg.NodeID) {
+		break // to look at the first is to watch them all
+	}
 	quiet := e.cfg.Store.Read()
 	held := map[fsm.AttemptRef]bool{}
-	for s := range v.HeldBy(e.cfg.NodeID) {
+	for s := range quiet.HeldBy(e.cfg.NodeID) {
 		ref := s.Ref()
 		held[ref] = true
 		e.mu.Lock()
@@ -52,7 +57,9 @@ func (e *Executor) consider(ctx context.Context, quiet, watch *fsm.View, s *fsm.
 	now := e.cfg.Clock.Now()
 	switch {
 	case run == nil || version == nil:
-		return // it has ended since: the next pass does not see it
+		return // impossible: both are kept for as long as the run is active
+	case s.Current.Incarnation < e.cfg.Incarnation && !e.cfg.Lease.CaughtUp(quiet.Index()):
+		p.leaseless = true // a log that is being replayed shows what was, not what is
 	case s.State == fsm.ShardRunning:
 		e.tell(ref, ended, fsm.Report{AttemptRef: ref, Kind: fsm.ReportKilled, EndedAt: now, Error: "its process is gone from its node"})
 	case s.State == fsm.ShardRetracting, s.Current.Incarnation < e.cfg.Incarnation:
@@ -138,6 +145,9 @@ func (e *Executor) tryStart(ctx context.Context, v *fsm.View, run *fsm.Run, s *f
 	base, end, ok := e.cfg.Lease.Check(e.cfg.Clock.Mono(), v.Index())
 	if !ok {
 		p.leaseless = true
+		if e.cfg.Lease.Behind(e.cfg.Clock.Mono(), v.Index()) {
+			p.at(e.cfg.Clock.Now().Add(fsm.Duration(floorPoll)))
+		}
 		return
 	}
 	e.mu.Lock()
@@ -157,7 +167,14 @@ func (e *Executor) tryStart(ctx context.Context, v *fsm.View, run *fsm.Run, s *f
 // decline decides not to start an attempt, and has the process half keep that
 // before the leader hears of it.
 func (e *Executor) decline(ctx context.Context, ref fsm.AttemptRef, kind fsm.ReportKind, p *passResult) {
-	if err := e.cfg.Processes.Decline(ctx, ref.String(), []byte(kind)); err != nil {
+	err := e.cfg.Processes.Decline(ctx, ref.String(), []byte(kind))
+	if errors.Is(err, proc.ErrRepeated) { // it knows better what became of it
+		err = e.adopt(ctx)
+		if err == nil {
+			return
+		}
+	}
+	if err != nil {
 		if ctx.Err() == nil {
 			e.cfg.Logger.Error("cannot record a decision; trying again", "attempt", ref, "decision", kind, "error", err)
 			p.at(e.cfg.Clock.Now().Add(fsm.Duration(time.Second)))
@@ -180,6 +197,10 @@ func (e *Executor) follow(ctx context.Context, s *fsm.Shard, l *local) {
 	e.mu.Lock()
 	kill := l.state == live && !l.killed && s.Why == fsm.WhyCancel
 	l.killed = l.killed || kill
+	if l.state == live && l.weight == 0 { // adopted: it takes room here as well
+		l.weight = s.Weight
+		e.busy += s.Weight
+	}
 	if l.state == live && s.State == fsm.ShardRunning {
 		l.report = nil // the log shows it
 	}
@@ -196,10 +217,10 @@ func (e *Executor) kill(ctx context.Context, ref fsm.AttemptRef, reason string) 
 }
 
 // release deals with attempts that the log no longer binds to this node: what
-// has ended is forgotten, what lives is killed (rule 28). It waits for a valid
-// lease: a store that is still catching up has not seen its own attempts yet.
+// has ended is forgotten, what lives is killed (rule 28). A store that is still
+// catching up has not seen its own attempts yet.
 func (e *Executor) release(ctx context.Context, applied uint64, held map[fsm.AttemptRef]bool) {
-	if _, _, caughtUp := e.cfg.Lease.Check(e.cfg.Clock.Mono(), applied); !caughtUp {
+	if !e.cfg.Lease.CaughtUp(applied) {
 		return
 	}
 	var forget []string

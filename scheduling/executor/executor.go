@@ -43,10 +43,10 @@ type Config struct {
 // Executor runs the attempts that this node holds.
 type Executor struct {
 	cfg  Config
-	wake chan struct{} // of one: something other than the store changed
 	send chan struct{} // of one: there is something new to report
 
 	mu     sync.Mutex
+	wake   chan struct{} // closed, and replaced, when something other than the store changed
 	locals map[fsm.AttemptRef]*local
 	busy   int // weight of what is starting or live
 	starts sync.WaitGroup
@@ -70,16 +70,15 @@ type local struct {
 	// report is what the leader must hear, nil if the log shows it already.
 	report *fsm.Report
 	// sentAt is the mono instant at which report went out last; 0: not yet.
-	sentAt  int64
-	killed  bool
-	started fsm.Time
+	sentAt int64
+	killed bool
 }
 
 // New returns an executor that does nothing before Run.
 func New(cfg Config) *Executor {
 	return &Executor{
 		cfg: cfg, locals: map[fsm.AttemptRef]*local{},
-		wake: make(chan struct{}, 1), send: make(chan struct{}, 1),
+		wake: make(chan struct{}), send: make(chan struct{}, 1),
 	}
 }
 
@@ -98,12 +97,13 @@ func (e *Executor) Run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// adopt lists what the process half knows.
+// adopt takes over what the process half knows and the executor does not.
 func (e *Executor) adopt(ctx context.Context) error {
 	list, err := e.cfg.Processes.List(ctx)
 	if err != nil {
-		return fmt.Errorf("listing what earlier lives of this agent started: %w", err)
+		return fmt.Errorf("listing the attempts that the process half knows: %w", err)
 	}
+	defer e.again()
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, st := range list {
@@ -112,16 +112,25 @@ func (e *Executor) adopt(ctx context.Context) error {
 			e.cfg.Logger.Warn("the process list names something that is no attempt", "id", st.ID)
 			continue
 		}
-		l := &local{state: live, started: e.clusterTime(st.StartedMono)}
-		switch {
-		case st.State == proc.Declined:
-			l.state, l.report = declined, &fsm.Report{AttemptRef: ref, Kind: fsm.ReportKind(st.Note)}
-		case st.Result != nil:
-			l.state, l.report = ended, e.endReport(ref, st.Result)
+		if e.locals[ref] == nil { // else it ended since the list was made, say
+			e.locals[ref] = e.adopted(ref, &st)
 		}
-		e.locals[ref] = l
 	}
+	poke(e.send)
 	return nil
+}
+
+// adopted makes a local of what the process half says of an attempt.
+func (e *Executor) adopted(ref fsm.AttemptRef, st *proc.Status) *local {
+	switch {
+	case st.State == proc.Declined:
+		return &local{state: declined, report: &fsm.Report{AttemptRef: ref, Kind: fsm.ReportKind(st.Note)}}
+	case st.Result != nil:
+		return &local{state: ended, report: e.endReport(ref, st.Result)}
+	}
+	return &local{state: live, report: &fsm.Report{
+		AttemptRef: ref, Kind: fsm.ReportStarted, StartedAt: e.clusterTime(st.StartedMono),
+	}}
 }
 
 // Ended takes the end of an attempt; it is proc's OnEnd. It does not block.
@@ -143,7 +152,22 @@ func (e *Executor) Ended(r proc.Result) {
 	l.state, l.report, l.sentAt = ended, report, 0
 	e.mu.Unlock()
 	poke(e.send)
-	poke(e.wake)
+	e.again()
+}
+
+// again asks for another pass.
+func (e *Executor) again() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	close(e.wake)
+	e.wake = make(chan struct{})
+}
+
+// asked returns a channel that closes when another pass is asked for.
+func (e *Executor) asked() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.wake
 }
 
 func poke(ch chan struct{}) {
@@ -177,9 +201,10 @@ func (e *Executor) endReport(ref fsm.AttemptRef, r *proc.Result) *fsm.Report {
 // decide passes over what the node holds whenever something has changed.
 func (e *Executor) decide(ctx context.Context) error {
 	for ctx.Err() == nil {
-		renewed := e.cfg.Lease.Renewed()
+		asked, renewed := e.asked(), e.cfg.Lease.Renewed()
 		v := e.cfg.Store.Watch()
 		p := e.pass(ctx, v)
+		v.Changed().Add(asked)
 		if p.leaseless {
 			v.Changed().Add(renewed)
 		}
@@ -190,18 +215,21 @@ func (e *Executor) decide(ctx context.Context) error {
 
 // wait returns when the store, the process half or the clock asks for a pass.
 func (e *Executor) wait(ctx context.Context, v *fsm.View, next fsm.Time) {
-	watch := v.Changed()
-	watch.Add(e.wake)
 	if next != 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, max(next.Sub(e.cfg.Clock.Now()), 0))
 		defer cancel()
 	}
-	_ = watch.WatchCtx(ctx)
+	_ = v.Changed().WatchCtx(ctx) // its error only says which of them it was
 }
 
 // ErrNoLog: this node has no output of that attempt.
 var ErrNoLog = errors.New("no output of this attempt on this node")
 
-// retryStart is how long a start that was refused for want of resources waits.
-const retryStart = 100 * time.Millisecond
+const (
+	// retryStart is how long a start that was refused for want of resources waits.
+	retryStart = 100 * time.Millisecond
+	// floorPoll is how often a store that is behind the lease's floor is looked
+	// at: entries that concern no attempt of this node wake nobody.
+	floorPoll = 5 * time.Millisecond
+)

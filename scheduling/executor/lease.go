@@ -63,6 +63,22 @@ func (l *Lease) Drop() {
 	l.dropped = true
 }
 
+// CaughtUp says whether a store that has applied the log up to applied shows what
+// this life of the agent holds: it has passed the floor of some grant. That a
+// lease has lapsed or was given up does not matter.
+func (l *Lease) CaughtUp(applied uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.base != 0 && applied >= l.floor
+}
+
+// Behind says whether only the floor is missing for work to start at mono now.
+func (l *Lease) Behind(now int64, applied uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.base != 0 && !l.dropped && now < l.base+int64(l.length) && applied < l.floor
+}
+
 // Check says whether work may start at mono now by a node that has applied the
 // log up to applied. base and end are mono instants.
 func (l *Lease) Check(now int64, applied uint64) (base, end int64, ok bool) {

@@ -46,7 +46,7 @@ func (e *Executor) started(ctx context.Context, ref fsm.AttemptRef, l *local, er
 		}
 		e.mu.Unlock()
 		poke(e.send)
-		poke(e.wake) // it may have been cancelled meanwhile
+		e.again() // it may have been cancelled meanwhile
 		return
 	}
 	if ctx.Err() == nil && !errors.Is(err, proc.ErrExpired) {
@@ -56,9 +56,10 @@ func (e *Executor) started(ctx context.Context, ref fsm.AttemptRef, l *local, er
 		e.failStart(ref, err)
 		return
 	}
-	// Surely not started (rule 11): decide again, after a pause where the
-	// refusal was for want of something.
-	if !errors.Is(err, proc.ErrExpired) && !errors.Is(err, proc.ErrKilled) {
+	// Surely not started by this call (rule 11): decide again, after a pause
+	// where the refusal was for want of something.
+	repeated := errors.Is(err, proc.ErrRepeated)
+	if !repeated && !errors.Is(err, proc.ErrExpired) && !errors.Is(err, proc.ErrKilled) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(retryStart):
@@ -70,7 +71,12 @@ func (e *Executor) started(ctx context.Context, ref fsm.AttemptRef, l *local, er
 		delete(e.locals, ref)
 	}
 	e.mu.Unlock()
-	poke(e.wake)
+	if repeated { // an earlier call, whose answer was lost
+		if err := e.adopt(ctx); err != nil && ctx.Err() == nil {
+			e.cfg.Logger.Error("cannot learn what became of an attempt", "attempt", ref, "error", err)
+		}
+	}
+	e.again()
 }
 
 // failStart ends an attempt that can never be started as it is.

@@ -1,0 +1,131 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/scheduling/executor/proc"
+)
+
+// A report goes out again until the log shows it, whether the leader refuses it
+// or takes it and loses it.
+func TestReportsAreSentUntilTheLogShowsThem(t *testing.T) {
+	for _, tt := range []struct {
+		name          string
+		deaf, failing bool
+	}{{"taken and lost", true, false}, {"refused", false, true}} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				ref := r.fire(job{name: "a"})
+				r.listen(tt.deaf, tt.failing)
+				r.after(time.Second + step)
+				r.procs.end(ref, proc.Succeeded)
+				r.after(3*resendAfter + step)
+				n := len(r.kinds(ref))
+				if n < 4 || n > 6 {
+					t.Errorf("sent %d times in three seconds: %v", n, r.kinds(ref))
+				}
+				r.listen(false, false)
+				r.after(2 * resendAfter)
+				if s := r.shard(ref.RunID); s.State != fsm.ShardSucceeded {
+					t.Errorf("the log shows %s", s.State)
+				}
+				n = len(r.kinds(ref))
+				r.grant()
+				r.after(5 * resendAfter)
+				if got := len(r.kinds(ref)); got != n {
+					t.Errorf("sent %d times more although the log shows it", got-n)
+				}
+				if r.procs.state(ref) != "" {
+					t.Error("the process half was not told to forget")
+				}
+			})
+		})
+	}
+}
+
+func TestAnEndWithoutItsStartBeingKnown(t *testing.T) {
+	bubble(t, func(r *rig) {
+		ref := r.fire(job{name: "a"})
+		r.listen(false, true)
+		r.after(time.Second + step)
+		r.procs.end(ref, proc.Failed)
+		r.listen(false, false)
+		r.after(2 * resendAfter)
+		if s := r.shard(ref.RunID); s.State != fsm.ShardFailed {
+			t.Errorf("the log shows %s", s.State)
+		}
+	})
+}
+
+func TestReportsGather(t *testing.T) {
+	bubble(t, func(r *rig) {
+		calls := 0
+		inner := r.cfg.Report
+		r.cfg.Report = func(ctx context.Context, reports []fsm.Report) error {
+			calls++
+			if len(reports) > maxReports {
+				t.Errorf("%d reports in one call", len(reports))
+			}
+			return inner(ctx, reports)
+		}
+		const n = maxReports + 50
+		for i := range n {
+			r.put(job{name: fmt.Sprintf("j%d", i), driver: fsm.DriverNoop})
+		}
+		for i := range n {
+			r.arm(job{name: fmt.Sprintf("j%d", i)}, self, incarnation)
+		}
+		r.after(time.Second + step)
+		for i := range n {
+			if o, _ := r.outcome(job{name: fmt.Sprintf("j%d", i)}); o != fsm.OutcomeRan {
+				t.Fatalf("fire %d: %q", i, o)
+			}
+		}
+		if calls > 10 {
+			t.Errorf("%d calls for %d reports", calls, n)
+		}
+	})
+}
+
+func TestFlush(t *testing.T) {
+	bubble(t, func(r *rig) {
+		ref := r.fire(job{name: "a"})
+		r.after(time.Second)
+		r.listen(false, true)
+		r.procs.end(ref, proc.Succeeded)
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		time.AfterFunc(2*time.Second, func() { r.listen(false, false) })
+		began := time.Now()
+		r.Flush(ctx)
+		if took := time.Since(began); took < 2*time.Second || took > 4*time.Second {
+			t.Errorf("flushed after %v", took)
+		}
+		if s := r.shard(ref.RunID); s.State != fsm.ShardSucceeded {
+			t.Errorf("the log shows %s", s.State)
+		}
+	})
+}
+
+func TestEndsOfUnknownAttempts(t *testing.T) {
+	bubble(t, func(r *rig) {
+		r.Ended(proc.Result{ID: "no attempt"})
+		r.Ended(proc.Result{ID: "run/main/0/1", Outcome: proc.Succeeded})
+		r.after(step)
+		if r.Load() != 0 {
+			t.Errorf("load %d", r.Load())
+		}
+		r.mu.Lock()
+		left := len(r.locals)
+		r.mu.Unlock()
+		if left != 0 {
+			t.Errorf("%d attempts are kept that the log knows nothing of", left)
+		}
+		synctest.Wait()
+	})
+}
