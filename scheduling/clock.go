@@ -15,6 +15,11 @@ const slewRate = 0.0005
 // clock to replace one that was quick.
 const maxSampleRTT = int64(100 * time.Millisecond)
 
+// sampleAging is the share of the last sample's age by which a slower one may
+// exceed that: monotonic clocks drift by less, and a leader that is far away for
+// good must still be followed.
+const sampleAging = 1000
+
 // Clock is cluster time (rule 0): the leader's time at this node's last sample,
 // plus what the monotonic clock has counted since. A step of this machine's wall
 // clock does not move it. Before the first sample it is the wall clock. All
@@ -26,7 +31,7 @@ type Clock struct {
 	mu      sync.Mutex
 	base    int64 // cluster time at mono at
 	at      int64
-	sampled bool
+	sampled int64 // mono of the last sample; 0: none yet
 	leading bool
 }
 
@@ -63,10 +68,10 @@ func (c *Clock) Sample(leader fsm.Time, sent, received int64) {
 	rtt := received - sent
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.leading || rtt < 0 || (c.sampled && rtt > maxSampleRTT) {
+	if c.leading || rtt < 0 || (c.sampled != 0 && rtt > maxSampleRTT+(received-c.sampled)/sampleAging) {
 		return
 	}
-	c.base, c.at, c.sampled = int64(leader)+rtt/2, received, true
+	c.base, c.at, c.sampled = int64(leader)+rtt/2, received, received
 }
 
 // Lead makes this clock the cluster's: it carries on from where it is.

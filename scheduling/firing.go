@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
@@ -15,6 +16,8 @@ const (
 	gather = 200 * time.Millisecond
 	// brokenPause is how long a schedule that cannot be evaluated is left alone.
 	brokenPause = time.Minute
+	// maxPostponed is past how many postponed cursors the past ones are dropped.
+	maxPostponed = 1000
 )
 
 // firer is the state of one term's firing loop.
@@ -46,6 +49,8 @@ func (l *Leader) fire(ctx context.Context) error {
 // and returns when to look again if nothing is.
 func (f *firer) collect(v *fsm.View) ([]fsm.FireDecision, fsm.Time) {
 	now := f.Clock.Now()
+	forget(f.broken, now)
+	forget(f.later, now)
 	var decisions []fsm.FireDecision
 	var plan *firePlan
 	ahead := now.Add(fsm.Duration(f.Timing.Horizon))
@@ -107,7 +112,20 @@ func (f *firer) postponed(cur *fsm.Cursor, v *fsm.View, now fsm.Time) fsm.Time {
 	if job.Paused && cur.Next > now {
 		return cur.Next
 	}
+	if f := v.Fire(cur.JobKey(), cur.Next); f != nil && f.Outcome == "" && f.Version != cur.Version {
+		// The version before has not been taken back there yet. That changes
+		// the fire, which v watches.
+		return now.Add(fsm.Duration(brokenPause))
+	}
 	return 0
+}
+
+// forget drops what is past from a map of postponed cursors: jobs go away, and
+// with them the visits that would drop it one by one.
+func forget(m map[scheduleKey]fsm.Time, now fsm.Time) {
+	if len(m) > maxPostponed {
+		maps.DeleteFunc(m, func(_ scheduleKey, t fsm.Time) bool { return t <= now })
+	}
 }
 
 // firePlan is what the decisions of one pass share.

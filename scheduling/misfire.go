@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
@@ -62,6 +63,11 @@ func decideMissed(sched *fsm.Schedule, c *cron.Schedule, first, now fsm.Time) ([
 		if decided, missed, err = summarise(c, first, now, more); err != nil {
 			return nil, err
 		}
+	} else if len(missed) == 0 || fsm.At(missed[0]) != first {
+		// The cursor stands on an instant that the schedule no longer has: the
+		// zone's rules were updated, say. It is due all the same, or the cursor
+		// would never move again.
+		missed = slices.Insert(missed, 0, first.Time())
 	}
 	for i, t := range missed {
 		d := due{instant: fsm.At(t), skip: blackout(c, fsm.At(t))}
