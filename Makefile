@@ -13,6 +13,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # golangci-lint is used where it is installed; .golangci.yml is written for v2.
 GOLANGCI    ?= golangci-lint
 
+VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 TESTFLAGS   ?=
 TESTTIMEOUT ?= 15m
 FUZZTIME    ?= 30s
@@ -27,7 +28,7 @@ help: ## show this list
 
 .PHONY: build
 build: ## build bin/rota, a static binary
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/rota ./cmd/rota
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '-X main.version=$(VERSION)' -o bin/rota ./cmd/rota
 
 .PHONY: golden
 golden: ## write the golden files anew; look at the diff before committing it
