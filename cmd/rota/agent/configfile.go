@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/hashicorp/hcl/v2/hclsimple"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/gohcl"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/spf13/pflag"
 )
 
@@ -46,7 +48,7 @@ func (c *Config) loadFile(path string, flags *pflag.FlagSet) error {
 		return fmt.Errorf("%w: --config: %w", ErrBadConfig, err)
 	}
 	var f configFile
-	if err := hclsimple.Decode(path+".hcl", src, nil, &f); err != nil {
+	if err := decodeHCL(path, src, &f); err != nil {
 		return fmt.Errorf("%w: --config %s: %w", ErrBadConfig, path, err)
 	}
 	given := flags.Changed
@@ -68,6 +70,18 @@ func (c *Config) loadFile(path string, flags *pflag.FlagSet) error {
 	}
 	if f.Labels != nil && !given("label") {
 		c.Labels = f.Labels
+	}
+	return nil
+}
+
+// decodeHCL reads src whatever the file is called; diagnostics name it as it is.
+func decodeHCL(path string, src []byte, into any) error {
+	file, diags := hclsyntax.ParseConfig(src, path, hcl.InitialPos)
+	if diags.HasErrors() {
+		return diags
+	}
+	if diags := gohcl.DecodeBody(file.Body, nil, into); diags.HasErrors() {
+		return diags
 	}
 	return nil
 }

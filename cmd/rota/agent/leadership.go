@@ -3,6 +3,8 @@ package agent
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -32,17 +34,36 @@ func (a *Agent) leadTerm(ctx context.Context, term raftnode.Term) {
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
 	log := a.logger.With("epoch", term.Epoch)
-	if _, err := a.raft.Barrier(tctx); err != nil {
-		log.Info("leadership ended before it could be taken up", "error", err)
+	for tctx.Err() == nil {
+		a.serve(tctx, term.Epoch, log)
+		select { // still leading: nobody else will, so try again
+		case <-tctx.Done():
+		case <-time.After(termRetry):
+		}
+	}
+	log.Info("no longer leading")
+}
+
+// termRetry is the pause before a term that broke off, while raft goes on
+// leading, is taken up again.
+const termRetry = 200 * time.Millisecond
+
+// serve takes a term up, and returns when the leadership has ended or when it
+// cannot go on.
+func (a *Agent) serve(ctx context.Context, epoch uint64, log *slog.Logger) {
+	if _, err := a.raft.Barrier(ctx); err != nil {
+		if ctx.Err() == nil {
+			log.Warn("the leadership cannot be taken up yet; trying again", "error", err)
+		}
 		return
 	}
 	// The barrier itself is no command: what the nodes must have applied is the
 	// last command before it.
 	barrier := a.store.Index()
 	log.Info("leading", "barrier", barrier)
-	a.leading.Store(term.Epoch)
+	a.leading.Store(epoch)
 	defer a.leading.Store(0)
-	g, gctx := errgroup.WithContext(tctx)
+	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.reconciler.Run(gctx) })
 	g.Go(func() error {
 		return scheduling.NewLeader(scheduling.Config{
@@ -52,9 +73,8 @@ func (a *Agent) leadTerm(ctx context.Context, term raftnode.Term) {
 	})
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		log.Error("a leader's loop failed; giving the leadership up", "error", err)
-		if err := a.raft.TransferLeadership(ctx); err != nil {
+		if err := a.raft.TransferLeadership(ctx); err != nil && ctx.Err() == nil {
 			log.Error("leadership could not be handed on", "error", err)
 		}
 	}
-	log.Info("no longer leading")
 }
