@@ -23,6 +23,7 @@ const (
 	// a row mean that it never will.
 	shortLife     = 5 * time.Second
 	maxShortLives = 4
+	trimEvery     = time.Second
 )
 
 // errAgent: an agent cannot be kept alive.
@@ -153,7 +154,7 @@ func (c *cluster) keep(ctx context.Context, m *member) error {
 // live runs one process of a member to its end, which ctx brings about.
 func (c *cluster) live(ctx context.Context, m *member) (pid int, err error) {
 	cmd := c.command(m)
-	cmd.Stdout, cmd.Stderr = m.log, m.log
+	cmd.Stdout, cmd.Stderr = m.log.file, m.log.file
 	if err := c.spawner.start(cmd); err != nil {
 		return 0, err
 	}
@@ -162,11 +163,18 @@ func (c *cluster) live(ctx context.Context, m *member) (pid int, err error) {
 	defer m.setPID(0)
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	select {
-	case err := <-ended:
-		return pid, err
-	case <-ctx.Done():
-		return pid, c.stop(cmd, ended)
+	trim := time.NewTicker(trimEvery)
+	defer trim.Stop()
+	for {
+		select {
+		case err := <-ended:
+			return pid, err
+		case <-ctx.Done():
+			return pid, c.stop(cmd, ended)
+		case <-trim.C:
+			// A full disk must not end the cluster; the next turn tries again.
+			_ = m.log.trim()
+		}
 	}
 }
 

@@ -1,8 +1,10 @@
 package dev
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -78,6 +80,9 @@ func TestClusterKillsTheStubborn(t *testing.T) {
 	stop()
 	if err := <-ended; err != nil || !gone(pid) {
 		t.Errorf("err %v, gone %v", err, gone(pid))
+	}
+	if tail, err := m.log.tail(); err != nil || tail != "up\nheard and ignored" {
+		t.Errorf("it was not asked first: %q, %v", tail, err)
 	}
 }
 
@@ -165,22 +170,52 @@ func TestLogIsBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.close()
-	line := []byte(strings.Repeat("x", 1023) + "\n")
-	for range 3 * maxLog / len(line) {
-		if _, err := l.Write(line); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := l.Write([]byte("the end\n")); err != nil {
+	text := append(bytes.Repeat([]byte("x"), 3*maxLog), "\nthe end"...)
+	if _, err := l.file.Write(text); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{l.path, l.path + ".1"} {
-		if info, err := os.Stat(path); err != nil || info.Size() > maxLog {
-			t.Errorf("%s: %v, %v", path, info, err)
-		}
-	}
 	tail, err := l.tail()
-	if lines := strings.Split(tail, "\n"); err != nil || lines[len(lines)-1] != "the end" || len(tail) > shownLog {
+	if err != nil || !strings.HasSuffix(tail, "x\nthe end") || len(tail) != shownLog {
 		t.Errorf("%d bytes, %v", len(tail), err)
 	}
+	if err := l.trim(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.file.WriteString("goes on\n"); err != nil {
+		t.Fatal(err)
+	}
+	if tail, err := l.tail(); err != nil || tail != "goes on" {
+		t.Errorf("after the cut: %q, %v", tail, err)
+	}
+	old, err := os.ReadFile(l.path + ".1")
+	if err != nil || len(old) != maxLog || !bytes.HasSuffix(old, []byte("x\nthe end")) {
+		t.Errorf("put aside: %d bytes, %v", len(old), err)
+	}
+}
+
+// TestAgentsEndWithTheirParent: if rota dev is killed, its agents end too.
+func TestAgentsEndWithTheirParent(t *testing.T) {
+	t.Setenv(roleVariable, roleParent)
+	parent := exec.Command(os.Args[0], t.TempDir())
+	out, err := parent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := parent.Start(); err != nil {
+		t.Fatal(err)
+	}
+	var child int
+	_, scanErr := fmt.Fscan(out, &child)
+	if err := errors.Join(scanErr, parent.Process.Kill()); err != nil {
+		t.Error(err)
+	}
+	_ = parent.Wait() // it was killed
+	eventually(t, "the child is gone", func() bool { return gone(child) || isZombie(child) })
+}
+
+// isZombie: ended, and nobody has asked how; a container may lack a process that
+// does.
+func isZombie(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	return err == nil && strings.Contains(string(stat), ") Z ")
 }

@@ -12,8 +12,9 @@
 //     and data. One that keeps dying as soon as it is started, or dies before the
 //     cluster has formed, ends the command with the end of that agent's log.
 //   - However it ends, no agent is left behind: they get SIGTERM, five seconds,
-//     then SIGKILL; and if rota dev itself is killed, the kernel kills them. The
-//     folder goes too, unless --keep is given or rota dev is killed.
+//     then SIGKILL; and if rota dev itself is killed, the kernel sends them
+//     SIGTERM, so that they end their jobs before themselves. The folder goes
+//     too, unless --keep is given or rota dev is killed.
 //   - The terminal is given back as it was.
 //
 // # Goroutines

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"slices"
 	"syscall"
@@ -26,6 +27,7 @@ const (
 	roleAgent    = "agent"    // serves a little of the API until SIGTERM
 	roleStubborn = "stubborn" // does not hear SIGTERM
 	roleBroken   = "broken"   // ends at once
+	roleParent   = "parent"   // starts an agent as rota dev does, prints its pid and waits
 )
 
 func TestMain(m *testing.M) {
@@ -33,14 +35,37 @@ func TestMain(m *testing.M) {
 	case roleAgent:
 		os.Exit(playAgent())
 	case roleStubborn:
-		signal.Ignore(syscall.SIGTERM)
-		fmt.Println("up")
-		select {}
+		playStubborn()
 	case roleBroken:
 		fmt.Println("cannot open the data dir")
 		os.Exit(1)
+	case roleParent:
+		os.Exit(playParent())
 	}
 	goleak.VerifyTestMain(m)
+}
+
+// playParent starts one child and waits to be killed.
+func playParent() int {
+	child := exec.Command(os.Args[0], "agent", "--http-port", "0")
+	child.Env = append(os.Environ(), roleVariable+"="+roleAgent)
+	if err := newSpawner().start(child); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	fmt.Println(child.Process.Pid)
+	playStubborn()
+	return 0
+}
+
+// playStubborn hears SIGTERM and goes on.
+func playStubborn() {
+	heard := make(chan os.Signal, 1)
+	signal.Notify(heard, syscall.SIGTERM)
+	fmt.Println("up")
+	for range heard {
+		fmt.Println("heard and ignored")
+	}
 }
 
 // flagValue returns the value of a flag in the program's arguments.

@@ -4,16 +4,11 @@ import (
 	"os/exec"
 	"runtime"
 	"syscall"
-	"time"
 )
 
-// drain is how long an ended child's output may still come, from what it left
-// behind.
-const drain = time.Second
-
 // spawner starts children on one thread that lives as long as it does. The
-// kernel kills a child whose parent-death signal is set when the thread that
-// started it ends, not the process; and Go ends threads as it likes.
+// kernel sends a child its parent-death signal when the thread that started it
+// ends, not the process; and Go ends threads as it likes.
 type spawner struct {
 	requests chan spawnRequest
 	stop     chan struct{}
@@ -46,10 +41,11 @@ func (s *spawner) loop() {
 }
 
 // start starts cmd in a process group of its own, so that a Ctrl-C on the
-// terminal reaches only this process, which then ends the children in order.
+// terminal reaches only this process, which then ends the children in order. If
+// this process is killed they get SIGTERM, and so end their jobs too; SIGKILL
+// would leave the jobs behind.
 func (s *spawner) start(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	cmd.WaitDelay = drain
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	answer := make(chan error, 1)
 	s.requests <- spawnRequest{cmd, answer}
 	return <-answer
