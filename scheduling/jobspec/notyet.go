@@ -35,7 +35,6 @@ var notYetNames = map[string][]string{
 
 // notYetValues are values of an attribute.
 var notYetValues = map[string][]string{
-	"overlap": {"queue", "replace"},
 	"driver":  {"http"},
 }
 

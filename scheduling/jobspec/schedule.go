@@ -46,7 +46,7 @@ func (j *jobBlock) decodeSchedule(block *hcl.Block) {
 		NotAfter:      s.instant("not_after"),
 		DSTGap:        s.word("dst_gap", string(cron.GapRun), string(cron.GapSkip)),
 		DSTRepeat:     s.word("dst_repeat", string(cron.RepeatOnce), string(cron.RepeatBoth)),
-		Overlap:       s.word("overlap", fsm.OverlapAllow, fsm.OverlapForbid),
+		Overlap:       s.word("overlap", fsm.OverlapAllow, fsm.OverlapForbid, fsm.OverlapQueue, fsm.OverlapReplace),
 		Misfire:       s.word("misfire", fsm.MisfireSkip, fsm.MisfireLast, fsm.MisfireAll),
 		MisfireLimit:  int(s.count("misfire_limit", maxMisfireLimit)),
 		StartDeadline: s.duration("start_deadline"),

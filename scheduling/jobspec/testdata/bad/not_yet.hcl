@@ -9,14 +9,6 @@ job "a" {
   param "day" {}
   constraint {}
 
-  schedule {
-    cron    = "@daily"
-    overlap = "queue"
-  }
-  schedule {
-    cron    = "@daily"
-    overlap = "replace"
-  }
 
   task "t" {
     command    = "/bin/true"
