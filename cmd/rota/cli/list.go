@@ -34,6 +34,9 @@ func collect[T any](limit int, fetch func(api.Page) (api.List[T], error)) (api.L
 		if list.NextPageToken == "" || (limit > 0 && len(all.Items) >= limit) {
 			return all, nil
 		}
+		if list.NextPageToken == page.Token {
+			return all, fmt.Errorf("the listing does not end: the page after %q is that page again", page.Token)
+		}
 		page.Token = list.NextPageToken
 	}
 }

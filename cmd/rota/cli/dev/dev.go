@@ -83,6 +83,7 @@ func (s *session) run(ctx context.Context) error {
 	if s.show, err = newDisplay(s.o.stdout); err != nil {
 		return err
 	}
+	defer s.show.close() //nolint:errcheck // for a panic: it is closed below, before the agents are stopped
 	stopped, stop := context.WithCancelCause(ctx)
 	group, work := errgroup.WithContext(stopped)
 	s.cluster.notice = func(text string) { s.send(work, update{notice: text}) }

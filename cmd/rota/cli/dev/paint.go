@@ -24,15 +24,23 @@ type painter struct {
 	out   io.Writer
 	shown []string
 	size  render.Screen
+	// away: the terminal shows its other screen.
+	away bool
 }
 
-// open moves to the terminal's other screen; close gives back the first.
+// open moves to the terminal's other screen.
 func (p *painter) open() error {
+	p.away = true
 	_, err := io.WriteString(p.out, enterScreen)
 	return err
 }
 
+// close gives back the first screen. It may be called more than once.
 func (p *painter) close() error {
+	if !p.away {
+		return nil
+	}
+	p.away = false
 	_, err := io.WriteString(p.out, leaveScreen)
 	return err
 }

@@ -119,3 +119,18 @@ func TestPainter(t *testing.T) {
 		}
 	}
 }
+
+// TestPainterGivesTheScreenBackOnce: the second time would be in the way of what
+// the shell has written meanwhile.
+func TestPainterGivesTheScreenBackOnce(t *testing.T) {
+	var out bytes.Buffer
+	p := &painter{out: &out}
+	for _, step := range []func() error{p.close, p.open, p.close, p.close} {
+		if err := step(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out.String() != enterScreen+leaveScreen {
+		t.Errorf("wrote %q", out.String())
+	}
+}
