@@ -181,10 +181,11 @@ func (c *Cluster) WaitReady() {
 	})
 }
 
-// allVote says whether each node that is up is listed as a voter.
+// allVote says whether each node that is up is listed as a voter. Each node is
+// asked for an answer of the leader: one that was just elected may not serve yet.
 func (c *Cluster) allVote(ctx context.Context) error {
 	for _, asked := range c.Up() {
-		list, err := asked.client.Nodes(ctx, api.Page{}, api.Read{})
+		list, err := asked.client.Nodes(ctx, api.Page{}, api.Read{Consistent: true})
 		if err != nil {
 			return fmt.Errorf("listing the nodes: %w", err)
 		}
