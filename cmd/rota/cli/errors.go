@@ -118,8 +118,27 @@ func markUsageErrors(cmd *cobra.Command) {
 		}
 		return nil
 	}
+	if cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	}
 	for _, sub := range cmd.Commands() {
 		markUsageErrors(sub)
+	}
+}
+
+// checkHelp makes help refuse what is no command.
+func checkHelp(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil {
+		return // cobra has none to check
+	}
+	help.Args = func(_ *cobra.Command, args []string) error {
+		found, rest, err := root.Find(args)
+		if err == nil && len(rest) > 0 {
+			err = unknownCommand(found, rest[0])
+		}
+		return err
 	}
 }
 

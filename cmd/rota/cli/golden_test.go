@@ -127,6 +127,10 @@ func TestGolden(t *testing.T) {
 		{name: "usage agent", args: "agent"},
 		{name: "usage agent argument", args: "agent n1"},
 		{name: "usage completion argument", args: "completion bash x"},
+		{name: "usage completion shell", args: "completion basj"},
+		{name: "usage help", args: "help node drian"},
+		{name: "help", args: "help"},
+		{name: "help command", args: "help cron"},
 		{name: "no server", args: "jobs --addr 127.0.0.1:1"},
 	}
 	srv := serve(t, cluster())

@@ -58,6 +58,7 @@ func Main(ctx context.Context, root *cobra.Command, args []string,
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.InitDefaultCompletionCmd() // not before: it keeps the stream that it finds
+	checkHelp(root)
 	markUsageErrors(root)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
