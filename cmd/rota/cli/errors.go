@@ -145,6 +145,8 @@ func checkHelp(root *cobra.Command) {
 // argumentError says what a command takes, in place of cobra's count.
 func argumentError(cmd *cobra.Command, args []string, err error) error {
 	switch {
+	case cmd.Name() == "help":
+		return err // it is about the command that was asked for
 	case cmd.HasSubCommands() && len(args) > 0:
 		return unknownCommand(cmd, args[0])
 	case !strings.Contains(cmd.Use, " ") && len(args) > 0:
