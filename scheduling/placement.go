@@ -100,9 +100,9 @@ type Request struct {
 }
 
 // Place finds the node for a request, or says why there is none. It is a pure
-// function of the snapshot and what was placed with it before: the freest node
-// by share of its capacity, then the one with the least work on its list, then
-// by ID.
+// function of the snapshot and what was placed with it before: of the nodes with
+// room at that instant the one with the least work on its list, by share of its
+// capacity, then the freest at that instant, then by ID.
 func (c *Cluster) Place(r Request, now fsm.Time) (*fsm.Placement, string) {
 	fits := make([]*candidate, 0, len(c.nodes))
 	for _, n := range c.nodes {
@@ -114,7 +114,7 @@ func (c *Cluster) Place(r Request, now fsm.Time) (*fsm.Placement, string) {
 		return nil, c.whyNot(r)
 	}
 	best := slices.MinFunc(fits, func(a, b *candidate) int { return compare(a, b, r) })
-	reason := fmt.Sprintf("most free capacity (%d of %d)", best.free(r.Start), best.node.Capacity)
+	reason := fmt.Sprintf("least work on its list; %d of %d free", best.free(r.Start), best.node.Capacity)
 	if best.node.ID == r.With {
 		reason = "beside the run that it waits for"
 	}
@@ -128,11 +128,13 @@ func compare(a, b *candidate, r Request) int {
 	if w := preferred(b, r) - preferred(a, r); w != 0 {
 		return w
 	}
-	// Compare free/capacity without dividing.
-	if d := b.free(r.Start)*a.node.Capacity - a.free(r.Start)*b.node.Capacity; d != 0 {
+	// Compare shares of the capacity without dividing. The whole list counts
+	// first: by what is free at this instant alone, jobs whose instants all
+	// differ would all go to whichever node is a little freer than the others.
+	if d := a.total*b.node.Capacity - b.total*a.node.Capacity; d != 0 {
 		return d
 	}
-	if d := a.total*b.node.Capacity - b.total*a.node.Capacity; d != 0 {
+	if d := b.free(r.Start)*a.node.Capacity - a.free(r.Start)*b.node.Capacity; d != 0 {
 		return d
 	}
 	return strings.Compare(a.node.ID, b.node.ID)
