@@ -128,7 +128,13 @@ func (n *Node) Start() {
 	for _, other := range c.nodes {
 		join = append(join, other.IP)
 	}
-	raftTimings := raftnode.Timings{Heartbeat: 300 * time.Millisecond * f, Election: 300 * time.Millisecond * f, LeaderLease: 200 * time.Millisecond * f, Commit: 10 * time.Millisecond * f}
+	raftTimings := raftnode.Timings{
+		Heartbeat: 300 * time.Millisecond * f, Election: 300 * time.Millisecond * f,
+		LeaderLease: 200 * time.Millisecond * f, Commit: 10 * time.Millisecond,
+	}
+	if f > 1 {
+		raftTimings.Commit = 100 * time.Millisecond * f // raft's own chatter is most of what an idle day costs
+	}
 	stores := n.stores
 	a, err := agent.Start(context.Background(), agent.Config{
 		Name: n.Name, DataDir: n.dir, Bind: n.IP, HTTPPort: 7700, RPCPort: 7701, GossipPort: 7702,
@@ -142,7 +148,7 @@ func (n *Node) Start() {
 			PushPullInterval: 30 * time.Second * f, RejoinInterval: 30 * time.Second * f,
 		},
 		Pace:   f,
-		Stores: &stores, RaftTimings: &raftTimings,
+		Stores: &stores, RaftTimings: &raftTimings, StallTimeout: 10 * time.Second * f,
 		Processes: func(onEnd func(proc.Result)) (agent.Processes, error) {
 			n.super.Attach(onEnd)
 			return n.super, nil

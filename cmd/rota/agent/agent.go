@@ -41,8 +41,9 @@ type Seams struct {
 	Pace time.Duration
 	// Stores replaces raft's files; RaftTimings are then required, since there
 	// is no disk to measure.
-	Stores      *raftnode.Stores
-	RaftTimings *raftnode.Timings
+	Stores       *raftnode.Stores
+	RaftTimings  *raftnode.Timings
+	StallTimeout time.Duration
 	// Processes replaces the process half.
 	Processes func(onEnd func(proc.Result)) (Processes, error)
 }

@@ -103,7 +103,7 @@ func (a *Agent) openRaft() error {
 	}
 	a.raft, err = raftnode.Open(raftnode.Config{
 		ID: a.self.ID, DataDir: a.raftDir(), FSM: a.store, Logger: a.logger, OnFatal: a.fail,
-		Stores: a.seams.Stores, Timings: a.seams.RaftTimings,
+		Stores: a.seams.Stores, Timings: a.seams.RaftTimings, StallTimeout: a.seams.StallTimeout,
 		Transport: raftnode.NewTransport(stream, a.logger, 0),
 	})
 	return err
