@@ -61,6 +61,7 @@ type Manager struct {
 	mu       sync.Mutex
 	attempts map[string]*attempt
 	contact  int64 // newest, Mono ns; 0: none yet
+	ending   bool  // no new work
 	closed   bool
 }
 
@@ -185,7 +186,7 @@ func (m *Manager) insert(a *attempt) error {
 }
 
 func (m *Manager) insertLocked(a *attempt) error {
-	if m.closed {
+	if m.ending {
 		return ErrClosed
 	}
 	if m.attempts[a.id] != nil {
@@ -252,10 +253,22 @@ func (m *Manager) Forget(_ context.Context, ids ...string) error {
 	return err
 }
 
-// Close refuses new work, ends every attempt (SIGTERM, grace, SIGKILL) and
-// waits. When ctx ends first, everything left gets SIGKILL and two more
-// seconds; what is there even then is named in the error. Results stay in the
-// journal for the next Manager.
+// End refuses new work from now on, ends every attempt (SIGTERM, grace, SIGKILL)
+// and waits; OnEnd has been told every result by then. When ctx ends first,
+// everything left gets SIGKILL and two more seconds; what is there even then is
+// named in the error. Lists and Forget work as before. It may be called again.
+func (m *Manager) End(ctx context.Context) error {
+	m.mu.Lock()
+	m.ending = true
+	m.mu.Unlock()
+	for _, a := range m.all() {
+		a.kill(ReasonClosed)
+	}
+	return m.await(ctx)
+}
+
+// Close is End, and lets go of the directory. Results stay in the journal for
+// the next Manager.
 func (m *Manager) Close(ctx context.Context) error {
 	m.mu.Lock()
 	if m.closed {
@@ -264,10 +277,7 @@ func (m *Manager) Close(ctx context.Context) error {
 	}
 	m.closed = true
 	m.mu.Unlock()
-	for _, a := range m.all() {
-		a.kill(ReasonClosed)
-	}
-	err := m.await(ctx)
+	err := m.End(ctx)
 	close(m.quit)
 	m.ticker.Wait()
 	m.orphans.killAll(lastResort)
@@ -308,5 +318,5 @@ func (m *Manager) await(ctx context.Context) error {
 			names = append(names, a.describe())
 		}
 	}
-	return fmt.Errorf("close: still alive after SIGKILL: %s", strings.Join(names, ", "))
+	return fmt.Errorf("still alive after SIGKILL: %s", strings.Join(names, ", "))
 }
