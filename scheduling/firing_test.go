@@ -198,7 +198,7 @@ func TestWaitsForARetractedFireWithoutProposing(t *testing.T) {
 func TestFiringCostFollowsWhatIsDue(t *testing.T) {
 	bubble(t, func(w *world) {
 		w.register("n1", 1, 100)
-		const far = 20_000
+		const far = 5_000
 		for n := range far / 1000 {
 			var specs []fsm.JobSpec
 			for i := range 1000 {

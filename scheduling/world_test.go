@@ -174,6 +174,9 @@ func (w *world) open(nodes ...string) {
 // beat is a node's heartbeat.
 func (w *world) beat(id string) Grant {
 	n := w.store.Read().Node(id)
+	if n == nil {
+		return Grant{}
+	}
 	return w.leases.Heartbeat(id, n.Incarnation, n.ModifyIndex)
 }
 
