@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -161,6 +160,9 @@ func encode(v any) []byte {
 	return b
 }
 
+// decode reads from bytes, never from a stream: a stream's decoder allocates what
+// a length claims before it has seen that much. What it returns shares nothing
+// with b.
 func decode(b []byte, v any) error {
-	return codec.NewDecoder(bytes.NewReader(b), msgpack).Decode(v)
+	return codec.NewDecoderBytes(b, msgpack).Decode(v)
 }

@@ -134,7 +134,8 @@ func writeLog(t *testing.T, seed uint64, steps int, cover *coverage) ([]logEntry
 	return entries, l
 }
 
-func digestOf(t *testing.T, v *View) string {
+// digestOf returns the digest of what a view shows now.
+func digestOf(t testing.TB, v *View) string {
 	t.Helper()
 	var b strings.Builder
 	if err := writeState(&b, v, 0); err != nil {

@@ -46,7 +46,8 @@ func FuzzApply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l := restored(t, state)
 		before := l.hash()
-		answer := l.entry(data)
+		var answer any
+		boundedMemory(t, len(data), func() { answer = l.entry(data) })
 		var fault error
 		results, ok := answer.(BatchResult)
 		if !ok {
@@ -68,6 +69,18 @@ func FuzzApply(f *testing.F) {
 			roundTrip(t, l)
 		}
 	})
+}
+
+// boundedMemory fails if work on n bytes takes memory out of all proportion.
+func boundedMemory(t *testing.T, n int, work func()) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	work()
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20+uint64(n)*1000 {
+		t.Errorf("%d bytes took %d bytes of memory", n, used)
+	}
 }
 
 func roundTrip(t *testing.T, l *lab) {
@@ -92,17 +105,12 @@ func FuzzRestore(f *testing.F) {
 	f.Add(whole)
 	f.Add(whole[:len(whole)/2])
 	f.Add([]byte{})
-	f.Add([]byte{0xdd, 0xff, 0xff, 0xff, 0xff}) // an array of four billion
+	f.Add([]byte{0x05, 0xdd, 0xff, 0xff, 0xff, 0xff}) // an array of four billion
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l := newLab(t)
 		empty := l.hash()
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		err := l.store.Restore(io.NopCloser(bytes.NewReader(data)))
-		runtime.ReadMemStats(&after)
-		if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20+uint64(len(data))*1000 {
-			t.Errorf("%d bytes of snapshot took %d bytes of memory", len(data), used)
-		}
+		var err error
+		boundedMemory(t, len(data), func() { err = l.store.Restore(io.NopCloser(bytes.NewReader(data))) })
 		if err != nil && l.hash() != empty {
 			t.Errorf("refused with %v, yet the state changed", err)
 		}

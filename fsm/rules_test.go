@@ -279,9 +279,13 @@ func TestManualRunAgainstFires(t *testing.T) {
 	}
 	t.Run("all given back", func(t *testing.T) {
 		w := setup(t)
+		earlier, before := w.view(), w.hash()
 		w.took(w.report(w.gate(w.a), ReportNever, ""))
 		if w.gate(w.view().Run("m")) != nil {
 			t.Fatal("placed before the last fire was given back")
+		}
+		if digestOf(t, earlier) != before {
+			t.Error("an older view has changed")
 		}
 		w.took(w.displace(w.gate(w.b), DisplaceMove))
 		m := w.view().Run("m")
@@ -398,6 +402,24 @@ func TestFencesGrow(t *testing.T) {
 			t.Errorf("attempt %d has fence %d after %d", a.Number, a.Fence, last)
 		}
 		last = a.Fence
+	}
+}
+
+// TestRefusalLeavesNothing: a command that writes before it refuses is undone.
+func TestRefusalLeavesNothing(t *testing.T) {
+	const op = 9998
+	dispatch[op] = def(op, "test", func(c *change, cmd *StartRun) (any, error) {
+		c.putSettings(&Settings{Format: 77})
+		return nil, ErrConflict
+	})
+	defer delete(dispatch, op)
+	l := newLab(t)
+	before := l.hash()
+	if r := l.apply(op, StartRun{}); !errors.Is(r.Err, ErrConflict) {
+		t.Fatalf("answer %v", r.Err)
+	}
+	if l.hash() != before {
+		t.Error("the state changed")
 	}
 }
 

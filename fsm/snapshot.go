@@ -2,7 +2,9 @@ package fsm
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,14 +14,21 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// A snapshot is a header and then the rows, table by table in the order of
-// their keys, each behind the number of its table; row number 0 ends it.
+// A snapshot is a header and then the rows, table by table in the order of their
+// keys. The header is its length and its bytes; a row is the number of its table,
+// its length and its bytes; number 0 ends the snapshot. Numbers and lengths are
+// unsigned varints, so that a row is checked against a bound before it is read.
 type snapshotHeader struct {
 	Version int    `codec:"v"`
 	Index   uint64 `codec:"i"`
 }
 
-const snapshotVersion = 1
+const (
+	snapshotVersion = 1
+	// maxRowBytes bounds a row: a command makes none that is larger than itself,
+	// and a shard adds the tails of its attempts.
+	maxRowBytes = 2 * MaxCommandBytes
+)
 
 // rowType is one table's number in the snapshot, and how to read its rows.
 type rowType struct {
@@ -60,46 +69,92 @@ func (s *snapshot) Persist(sink raft.SnapshotSink) error {
 // Release lets go of the view.
 func (s *snapshot) Release() {}
 
-func writeState(w io.Writer, v *View, index uint64) error {
-	enc := codec.NewEncoder(w, msgpack)
-	if err := enc.Encode(snapshotHeader{snapshotVersion, index}); err != nil {
-		return err
+// rowWriter writes rows, and keeps the first error.
+type rowWriter struct {
+	w       io.Writer
+	encoder *codec.Encoder
+	row     []byte
+	prefix  []byte
+	err     error
+}
+
+// write writes a row behind the given numbers and its length.
+func (w *rowWriter) write(obj any, numbers ...int) {
+	if w.err != nil {
+		return
 	}
+	w.row, w.prefix = w.row[:0], w.prefix[:0]
+	w.encoder.ResetBytes(&w.row)
+	if w.err = w.encoder.Encode(obj); w.err != nil {
+		return
+	}
+	for _, n := range append(numbers, len(w.row)) {
+		w.prefix = binary.AppendUvarint(w.prefix, uint64(n))
+	}
+	if _, w.err = w.w.Write(w.prefix); w.err == nil {
+		_, w.err = w.w.Write(w.row)
+	}
+}
+
+func writeState(w io.Writer, v *View, index uint64) error {
+	rows := &rowWriter{w: w, encoder: codec.NewEncoderBytes(nil, msgpack)}
+	rows.write(snapshotHeader{snapshotVersion, index})
 	for _, t := range rowTypes {
 		it, err := v.txn.Get(t.table, indexID)
 		if err != nil {
 			return err
 		}
-		for obj := it.Next(); obj != nil; obj = it.Next() {
-			if err := enc.Encode(t.number); err != nil {
-				return err
-			}
-			if err := enc.Encode(obj); err != nil {
-				return err
-			}
+		for obj := it.Next(); obj != nil && rows.err == nil; obj = it.Next() {
+			rows.write(obj, t.number)
 		}
 	}
-	return enc.Encode(0)
+	if rows.err != nil {
+		return rows.err
+	}
+	_, err := w.Write([]byte{0})
+	return err
+}
+
+// rowReader reads what rowWriter wrote.
+type rowReader struct {
+	r   *bufio.Reader
+	row bytes.Buffer
+}
+
+func (r *rowReader) read(obj any) error {
+	n, err := binary.ReadUvarint(r.r)
+	if err != nil {
+		return err
+	}
+	if n > maxRowBytes {
+		return fmt.Errorf("%d bytes, at most %d are allowed", n, maxRowBytes)
+	}
+	r.row.Reset()
+	// The buffer grows with what is there, not with what the length claims.
+	if _, err := io.CopyN(&r.row, r.r, int64(n)); err != nil {
+		return err
+	}
+	return decode(r.row.Bytes(), obj)
 }
 
 func readSnapshot(r io.Reader, st *state) error {
-	dec := codec.NewDecoder(bufio.NewReaderSize(r, 1<<16), msgpack)
+	rows := &rowReader{r: bufio.NewReaderSize(r, 1<<16)}
 	var h snapshotHeader
-	if err := dec.Decode(&h); err != nil {
+	if err := rows.read(&h); err != nil {
 		return fmt.Errorf("%w: header: %w", ErrMalformed, err)
 	}
 	if h.Version != snapshotVersion {
 		return fmt.Errorf("snapshot format %d: this version of rota reads %d; install the version that wrote it", h.Version, snapshotVersion)
 	}
-	types := make(map[int]rowType, len(rowTypes))
+	types := make(map[uint64]rowType, len(rowTypes))
 	for _, t := range rowTypes {
-		types[t.number] = t
+		types[uint64(t.number)] = t
 	}
 	txn := st.db.Txn(true)
 	defer txn.Abort()
 	for {
-		var n int
-		if err := dec.Decode(&n); err != nil {
+		n, err := binary.ReadUvarint(rows.r)
+		if err != nil {
 			return fmt.Errorf("%w: snapshot ends early: %w", ErrMalformed, err)
 		}
 		if n == 0 {
@@ -112,7 +167,7 @@ func readSnapshot(r io.Reader, st *state) error {
 			return fmt.Errorf("snapshot has rows of table %d, unknown here; install the version that wrote it", n)
 		}
 		obj := t.fresh()
-		if err := dec.Decode(obj); err != nil {
+		if err := rows.read(obj); err != nil {
 			return fmt.Errorf("%w: row of %s: %w", ErrMalformed, t.table, err)
 		}
 		if err := txn.Insert(t.table, obj); err != nil {

@@ -7,8 +7,6 @@ import (
 	"io"
 	"sync"
 	"testing"
-
-	"github.com/hashicorp/go-msgpack/v2/codec"
 )
 
 // busy makes a state with rows in every table.
@@ -154,26 +152,23 @@ func TestRestoreRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	whole := snapshotBytes(t, snap)
-	values := func(vs ...any) []byte {
-		var b bytes.Buffer
-		enc := codec.NewEncoder(&b, msgpack)
-		for _, v := range vs {
-			if err := enc.Encode(v); err != nil {
-				t.Fatal(err)
-			}
-		}
-		return b.Bytes()
+	framed := func(v any, more ...byte) []byte {
+		b := encode(v)
+		return append(append([]byte{byte(len(b))}, b...), more...)
 	}
-	header := snapshotHeader{snapshotVersion, 7}
+	header := framed(snapshotHeader{snapshotVersion, 7})
+	with := func(more ...byte) []byte { return append(bytes.Clone(header), more...) }
 	cases := map[string][]byte{
 		"empty":         nil,
 		"half":          whole[:len(whole)/2],
 		"without end":   whole[:len(whole)-1],
-		"newer":         values(snapshotHeader{snapshotVersion + 1, 7}, 0),
-		"no version":    values(snapshotHeader{0, 7}, 0),
-		"unknown table": values(header, 99, Job{}, 0),
-		"negative":      values(header, -1, Job{}, 0),
-		"row of text":   values(header, 3, "job", 0),
+		"newer":         framed(snapshotHeader{snapshotVersion + 1, 7}, 0),
+		"no version":    framed(snapshotHeader{0, 7}, 0),
+		"unknown table": with(append([]byte{99}, framed(Job{}, 0)...)...),
+		"row of text":   with(append([]byte{3}, framed("job", 0)...)...),
+		"a huge row":    with(3, 0xff, 0xff, 0xff, 0xff, 0x7f),
+		"a cut row":     with(3, 100, 0x80),
+		"a long number": with(bytes.Repeat([]byte{0xff}, 20)...),
 	}
 	before := l.hash()
 	for name, data := range cases {

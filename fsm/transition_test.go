@@ -153,7 +153,7 @@ func TestTransitions(t *testing.T) {
 		refused := map[string][]string{}
 		for _, e := range events {
 			s := o.make(t)
-			before := s.hash()
+			earlier, before := s.view(), s.hash()
 			if err := e.do(s); err == nil {
 				fmt.Fprintf(&out, "  %-22s %s\n", e.name, s.describe())
 			} else {
@@ -163,6 +163,9 @@ func TestTransitions(t *testing.T) {
 				}
 			}
 			checkInvariants(t, s.view())
+			if digestOf(t, earlier) != before {
+				t.Errorf("%s, %s: changed objects in place", o.name, e.name)
+			}
 		}
 		for _, answer := range slices.Sorted(maps.Keys(refused)) {
 			fmt.Fprintf(&out, "  %s: %s\n", answer, strings.Join(refused[answer], " "))
