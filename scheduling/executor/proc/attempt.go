@@ -29,6 +29,8 @@ type attempt struct {
 	grace  time.Duration
 	dir    string
 	fenced bool // a lapse of contact ends it
+	// stopAfter is the lapse, counted from the newest contact.
+	stopAfter time.Duration
 	note   []byte
 
 	out    *output

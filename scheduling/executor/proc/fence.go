@@ -16,31 +16,42 @@ func (m *Manager) Contact(_ context.Context, base int64) error {
 // renewLocked first condemns what an unnoticed lapse covers, then renews. A
 // base that lies ahead of us can only be a mistake and counts as now.
 func (m *Manager) renewLocked(now, base int64) {
-	lapsed := m.fenceLocked(now)
+	m.fenceLocked(now)
 	base = min(base, now)
 	if base <= m.contact {
 		return
 	}
-	if m.contact == 0 || lapsed {
-		select {
-		case m.rearm <- struct{}{}:
-		default: // told already
-		}
-	}
 	m.contact = base
+	m.rearmLocked()
 }
 
-// fenceLocked condemns every fenced attempt if contact has lapsed.
-func (m *Manager) fenceLocked(now int64) (lapsed bool) {
-	if m.contact == 0 || now < m.contact+int64(m.stopAfter) {
-		return false
+// rearmLocked has the watcher look at the next lapse anew.
+func (m *Manager) rearmLocked() {
+	select {
+	case m.rearm <- struct{}{}:
+	default: // told already
+	}
+}
+
+// fenceLocked condemns every fenced attempt whose contact has lapsed, and
+// returns the next lapse, 0 if there is none to come.
+func (m *Manager) fenceLocked(now int64) (next int64) {
+	if m.contact == 0 {
+		return 0
 	}
 	for _, a := range m.attempts {
-		if a.fenced {
+		if !a.fenced {
+			continue
+		}
+		lapse := m.contact + int64(a.stopAfter)
+		switch {
+		case now >= lapse:
 			a.kill(ReasonFenced)
+		case next == 0 || lapse < next:
+			next = lapse
 		}
 	}
-	return true
+	return next
 }
 
 // tick watches the contact and collects orphans that died between the ends of
@@ -66,8 +77,9 @@ func (m *Manager) untilLapse() time.Duration {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := Mono()
-	if m.contact == 0 || m.fenceLocked(now) {
+	next := m.fenceLocked(now)
+	if next == 0 {
 		return tickEvery
 	}
-	return min(tickEvery, time.Duration(m.contact+int64(m.stopAfter)-now))
+	return min(tickEvery, time.Duration(next-now))
 }

@@ -31,9 +31,12 @@ func (m *Manager) Start(ctx context.Context, req StartRequest) error {
 // admit takes the ID, or refuses. From here on a kill or a lapse of contact
 // finds the attempt.
 func (m *Manager) admit(req StartRequest) (*attempt, error) {
+	if req.StopAfter == 0 {
+		req.StopAfter = m.stopAfter
+	}
 	a := &attempt{
 		id: req.ID, state: Starting, grace: req.Grace, dir: req.OutputDir,
-		fenced: req.ContactBase != 0, orphan: m.orphans,
+		fenced: req.ContactBase != 0, stopAfter: req.StopAfter, orphan: m.orphans,
 		out: newOutput(req.OutputDir, req.OutputLimit),
 	}
 	m.mu.Lock()
@@ -44,7 +47,7 @@ func (m *Manager) admit(req StartRequest) (*attempt, error) {
 	}
 	if a.fenced {
 		m.renewLocked(now, req.ContactBase)
-		if now >= req.ContactBase+int64(m.stopAfter) {
+		if now >= req.ContactBase+int64(a.stopAfter) {
 			return nil, fmt.Errorf("%w: its contact has lapsed", ErrExpired)
 		}
 	}

@@ -75,6 +75,9 @@ type StartRequest struct {
 	// ContactBase is the contact under which the start was decided, and counts
 	// as a renewal. 0 means that no lapse of contact ends this attempt.
 	ContactBase int64 `json:"contact_base,omitempty"`
+	// StopAfter is how long the attempt outlives its contact; 0 means
+	// Options.StopAfter.
+	StopAfter time.Duration `json:"stop_after,omitempty"`
 	// OutputDir holds the output, one absolute path for each attempt, created
 	// with the first byte. Empty means that only the tail is kept.
 	OutputDir string `json:"output_dir,omitempty"`
@@ -185,8 +188,8 @@ func (r StartRequest) withDefaults() (StartRequest, error) {
 	switch {
 	case len(r.Argv) == 0 || r.Argv[0] == "":
 		return r, fmt.Errorf("%w: attempt %s: argv is empty", ErrInvalid, r.ID)
-	case r.Timeout < 0 || r.Grace < 0 || r.OutputLimit < 0:
-		return r, fmt.Errorf("%w: attempt %s: timeout, grace and output limit must not be negative", ErrInvalid, r.ID)
+	case r.Timeout < 0 || r.Grace < 0 || r.StopAfter < 0 || r.OutputLimit < 0:
+		return r, fmt.Errorf("%w: attempt %s: timeout, grace, stop_after and output limit must not be negative", ErrInvalid, r.ID)
 	case r.OutputDir != "" && !filepath.IsAbs(r.OutputDir):
 		return r, fmt.Errorf("%w: attempt %s: output directory %q must be absolute", ErrInvalid, r.ID, r.OutputDir)
 	}
