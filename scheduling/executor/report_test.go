@@ -3,6 +3,7 @@ package executor
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -62,17 +63,31 @@ func TestAnEndWithoutItsStartBeingKnown(t *testing.T) {
 	})
 }
 
-func TestReportsGather(t *testing.T) {
+func TestAStartThatTheLogShowsIsNotReportedAgain(t *testing.T) {
 	bubble(t, func(r *rig) {
-		calls := 0
-		inner := r.cfg.Report
+		ref := r.fire(job{name: "a"})
+		r.after(time.Minute)
+		if n := len(r.kinds(ref)); n != 1 {
+			t.Errorf("reported %d times", n)
+		}
+	})
+}
+
+func TestReportsGather(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		var calls atomic.Int32
 		r.cfg.Report = func(ctx context.Context, reports []fsm.Report) error {
-			calls++
+			calls.Add(1)
 			if len(reports) > maxReports {
 				t.Errorf("%d reports in one call", len(reports))
 			}
-			return inner(ctx, reports)
+			return r.report(ctx, reports)
 		}
+		r.listen(false, true)
+		r.grant()
+		r.run()
+		defer r.end()
 		const n = maxReports + 50
 		for i := range n {
 			r.put(job{name: fmt.Sprintf("j%d", i), driver: fsm.DriverNoop})
@@ -81,12 +96,15 @@ func TestReportsGather(t *testing.T) {
 			r.arm(job{name: fmt.Sprintf("j%d", i)}, self, incarnation)
 		}
 		r.after(time.Second + step)
+		calls.Store(0)
+		r.listen(false, false)
+		r.after(2 * resendAfter)
 		for i := range n {
 			if o, _ := r.outcome(job{name: fmt.Sprintf("j%d", i)}); o != fsm.OutcomeRan {
 				t.Fatalf("fire %d: %q", i, o)
 			}
 		}
-		if calls > 10 {
+		if calls := calls.Load(); calls > 4 {
 			t.Errorf("%d calls for %d reports", calls, n)
 		}
 	})

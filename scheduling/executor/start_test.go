@@ -29,6 +29,8 @@ func TestStartsAtItsInstantAndNotBefore(t *testing.T) {
 		due := time.Now().Add(time.Second)
 		ref := r.fire(job{name: "a"})
 		r.after(time.Second - 1)
+		r.again()
+		synctest.Wait()
 		r.wantIdle(ref)
 		r.after(1)
 		r.wantStarted(ref, due)
@@ -114,6 +116,8 @@ func TestDeadline(t *testing.T) {
 		defer r.end()
 		ref := r.fire(j)
 		r.after(3 * time.Second) // exactly the deadline: still allowed, but no lease
+		r.again()
+		synctest.Wait()
 		if got := r.procs.state(ref); got != "" {
 			t.Fatalf("%s before the deadline has passed", got)
 		}
