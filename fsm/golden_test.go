@@ -146,6 +146,8 @@ func fill(v reflect.Value, n *int) {
 		v.SetUint(uint64(*n % 256))
 	case reflect.Uint64:
 		v.SetUint(uint64(*n) * 1_000_000_007)
+	case reflect.Float64:
+		v.SetFloat(float64(*n) + 0.125)
 	case reflect.String:
 		v.SetString(fmt.Sprintf("text-%d", *n))
 	case reflect.Slice:

@@ -25,7 +25,7 @@ import (
 // and the state. Package fsm may not use what follows.
 var (
 	bannedImports = []string{
-		"math/rand", "math/rand/v2", "crypto/rand", "os", "os/...", "net", "net/...", "syscall", "runtime", "unsafe",
+		"math/rand", "math/rand/v2", "crypto/rand", "os", "os/...", "net", "net/http/...", "net/rpc/...", "syscall", "runtime", "unsafe",
 		"log", "log/...", "github.com/google/uuid", "github.com/adhocore/gronx",
 	}
 	bannedFuncs = map[string][]string{

@@ -35,11 +35,13 @@ var allowed = map[string][]string{
 	"transport":         {"transport/api", "fsm"},
 	"transport/api":     {"fsm"},
 
-	"scheduling":               {"fsm", "scheduling/cron"},
-	"scheduling/executor":      {"fsm", "scheduling/executor/proc"},
-	"scheduling/executor/proc": {},
-	"scheduling/jobspec":       {"fsm", "scheduling/cron"},
-	"scheduling/cron":          {},
+	"scheduling":                     {"fsm", "scheduling/cron"},
+	"scheduling/executor":            {"fsm", "scheduling/executor/proc"},
+	"scheduling/executor/proc":       {},
+	"scheduling/executor/supervisor": {"scheduling/executor/proc", "scheduling/executor/failpoint"},
+	"scheduling/executor/failpoint":  {},
+	"scheduling/jobspec":             {"fsm", "scheduling/cron"},
+	"scheduling/cron":                {},
 
 	"membership":        {},
 	"membership/memnet": {},
