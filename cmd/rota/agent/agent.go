@@ -46,6 +46,8 @@ type Seams struct {
 	StallTimeout time.Duration
 	// Processes replaces the process half.
 	Processes func(onEnd func(proc.Result)) (Processes, error)
+	// KeepProcesses: Stop leaves the processes to the next agent.
+	KeepProcesses bool
 }
 
 // complete fills in the real things.
@@ -101,6 +103,10 @@ type Agent struct {
 	leading atomic.Uint64
 	// clockOff: the wall clock is far from cluster time, and that was said.
 	clockOff atomic.Bool
+	// silent: the process half does not answer, and that was said.
+	silent atomic.Bool
+	// keep: a stop leaves the processes alone.
+	keep atomic.Bool
 
 	unlock   func() error
 	loops    *errgroup.Group
@@ -125,6 +131,7 @@ func Start(ctx context.Context, cfg Config, seams Seams) (*Agent, error) {
 		lease: executor.NewLease(seams.Timing.Lease),
 		fatal: make(chan error, 1),
 	}
+	a.keep.Store(seams.KeepProcesses)
 	a.leases = scheduling.NewLeases(seams.Mono, a.timing)
 	a.store = fsm.NewStore(a.fail)
 	if err := a.open(ctx); err != nil {

@@ -1,11 +1,9 @@
 package agent
 
 import (
-	"fmt"
-	"log/slog"
-	"os"
-
 	"github.com/spf13/cobra"
+
+	"github.com/rota-scheduler/rota/scheduling/executor/supervisor"
 )
 
 // Command returns `rota agent`. It runs until its context ends.
@@ -15,7 +13,10 @@ func Command(version string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "agent",
 		Short: "Run a node of the cluster",
-		Long: `Run a node of the cluster until it is told to stop (SIGTERM or Ctrl-C).
+		Long: `Run a node of the cluster until it is told to stop (SIGTERM or Ctrl-C; a second
+one stops at once). It starts an agent as its child, and starts it again should
+it crash, which no job notices. SIGHUP replaces that agent by the program that is
+on disk then, with the settings of then: an upgrade that no job notices either.
 
 Three machines form a cluster by starting, on each, with its own address:
 
@@ -30,7 +31,10 @@ A node that joins later leaves --bootstrap-expect out.`,
 					return err
 				}
 			}
-			return run(cmd, cfg, version)
+			if supervisor.Supervised() {
+				return runSupervised(cmd, cfg, version)
+			}
+			return supervise(cmd, cfg)
 		},
 	}
 	f := cmd.Flags()
@@ -52,28 +56,4 @@ A node that joins later leaves --bootstrap-expect out.`,
 	f.BoolVar(&cfg.LeaveOnStop, "leave-on-stop", false, "leave the cluster for good when stopped")
 	f.BoolVar(&cfg.Dev, "dev", false, "run one node that is a cluster by itself, its data in a temporary folder")
 	return cmd
-}
-
-func run(cmd *cobra.Command, cfg Config, version string) error {
-	if cfg.Dev {
-		dir, err := os.MkdirTemp("", "rota-dev-")
-		if err != nil {
-			return fmt.Errorf("making a temporary data dir: %w", err)
-		}
-		defer os.RemoveAll(dir)
-		cfg.DataDir, cfg.BootstrapExpect = dir, 1
-	}
-	if err := cfg.complete(); err != nil {
-		return err
-	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
-		return fmt.Errorf("%w: --log-level %q: want debug, info, warn or error", ErrBadConfig, cfg.LogLevel)
-	}
-	logger := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), &slog.HandlerOptions{Level: level}))
-	a, err := Start(cmd.Context(), cfg, Seams{Version: version, Logger: logger.With("node", cfg.Name)})
-	if err != nil {
-		return err
-	}
-	return a.Wait(cmd.Context())
 }

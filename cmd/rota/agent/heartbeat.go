@@ -20,6 +20,9 @@ const (
 	pathStats     = "/v1/internal/stats"
 )
 
+// supervisorPatience is how long the process half may take to answer.
+const supervisorPatience = time.Second
+
 const (
 	// heartbeatPatience is how many intervals a heartbeat may take: a later
 	// answer would grant little.
@@ -68,6 +71,9 @@ func (a *Agent) beat(ctx context.Context) error {
 // beatOnce asks the leader for a lease, and passes what it grants on to the
 // executor and to the process half (rule 3).
 func (a *Agent) beatOnce(ctx context.Context) error {
+	if err := a.askProcesses(ctx); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, heartbeatPatience*a.timing.Heartbeat)
 	defer cancel()
 	hb := heartbeat{Node: a.self, Applied: a.store.Index(), Load: a.executor.Load(), Offset: a.clock.WallOffset()}
@@ -91,6 +97,26 @@ func (a *Agent) beatOnce(ctx context.Context) error {
 		return fmt.Errorf("passing contact on: %w", err)
 	}
 	return nil
+}
+
+// askProcesses returns an error unless the process half answers: one that is
+// frozen ends nothing when contact is lost, so its node must not seem alive. A
+// contact at no instant renews nothing.
+func (a *Agent) askProcesses(ctx context.Context) error {
+	limited, cancel := context.WithTimeout(ctx, supervisorPatience)
+	defer cancel()
+	err := a.processes.Contact(limited, 0)
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if silent := err != nil; a.silent.Swap(silent) != silent {
+		if silent {
+			a.logger.Error("the supervisor does not answer; heartbeats wait for it", "error", err)
+		} else {
+			a.logger.Info("the supervisor answers again")
+		}
+	}
+	return err
 }
 
 // callLeader posts to the leader, or calls local if that is this node.

@@ -21,13 +21,19 @@ import (
 	"github.com/rota-scheduler/rota/transport"
 )
 
+// How long, and how often, a data dir in use is asked for.
+const (
+	lockPatience = 3 * time.Second
+	lockPause    = 10 * time.Millisecond
+)
+
 // ErrDataDirInUse: another agent runs on the same data dir.
 var ErrDataDirInUse = errors.New("data dir is in use by another agent")
 
 // open opens the parts in order. What it opened before it failed is closed by
 // Stop.
 func (a *Agent) open(ctx context.Context) error {
-	if err := a.lockDataDir(); err != nil {
+	if err := a.lockDataDir(ctx); err != nil {
 		return err
 	}
 	_, err := os.Stat(filepath.Join(a.raftDir(), "raft.db"))
@@ -63,7 +69,7 @@ func (a *Agent) open(ctx context.Context) error {
 func (a *Agent) raftDir() string { return filepath.Join(a.cfg.DataDir, "raft") }
 
 // lockDataDir keeps a second agent off the data dir until this process ends.
-func (a *Agent) lockDataDir() error {
+func (a *Agent) lockDataDir(ctx context.Context) error {
 	if err := os.MkdirAll(a.cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("making the data dir: %w", err)
 	}
@@ -72,12 +78,29 @@ func (a *Agent) lockDataDir() error {
 	if err != nil {
 		return fmt.Errorf("locking the data dir: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	if !lockFile(ctx, f) {
 		f.Close()
 		return fmt.Errorf("%w: %s: stop that agent, or give this one another --data-dir", ErrDataDirInUse, a.cfg.DataDir)
 	}
 	a.unlock = f.Close
 	return nil
+}
+
+// lockFile asks again for a while: an agent whose supervisor was killed is being
+// killed by the kernel, and may take an instant to be gone.
+func lockFile(ctx context.Context, f *os.File) bool {
+	ctx, cancel := context.WithTimeout(ctx, lockPatience)
+	defer cancel()
+	tick := time.NewTicker(lockPause)
+	defer tick.Stop()
+	for unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-tick.C:
+		}
+	}
+	return true
 }
 
 func (a *Agent) listen(flag, addr string) (net.Listener, error) {
@@ -110,8 +133,12 @@ func (a *Agent) openRaft() error {
 }
 
 func (a *Agent) openExecutor(ctx context.Context) error {
-	// The executor exists before anything can end: opening starts nothing.
-	onEnd := func(r proc.Result) { a.executor.Ended(r) }
+	// What an earlier agent has started may end before the executor exists.
+	made := make(chan struct{})
+	onEnd := func(r proc.Result) {
+		<-made
+		a.executor.Ended(r)
+	}
 	var err error
 	if a.seams.Processes != nil {
 		a.processes, err = a.seams.Processes(onEnd)
@@ -128,6 +155,7 @@ func (a *Agent) openExecutor(ctx context.Context) error {
 		NodeID: a.self.ID, NodeName: a.self.Name, Incarnation: a.self.Incarnation, Capacity: a.self.Capacity,
 		OutputDir: filepath.Join(a.cfg.DataDir, "output"), Report: a.sendReports, Logger: a.logger,
 	})
+	close(made)
 	return nil
 }
 

@@ -16,6 +16,12 @@ const (
 	leaveTimeout     = 5 * time.Second
 )
 
+// StopAll is Stop, and ends the processes that Seams.KeepProcesses would keep.
+func (a *Agent) StopAll(ctx context.Context) error {
+	a.keep.Store(false)
+	return a.Stop(ctx)
+}
+
 // Stop stops the node. It may be called more than once, and on a node whose
 // start failed half way.
 func (a *Agent) Stop(ctx context.Context) error {
@@ -41,7 +47,8 @@ func (a *Agent) shutdown(ctx context.Context) error {
 			a.logger.Warn("leadership was not handed on; the others elect a leader", "error", err)
 		}
 	}
-	if a.processes != nil {
+	keep := a.keep.Load()
+	if a.processes != nil && !keep {
 		bounded(killTimeout, a.processes.Close)
 	}
 	if a.executor != nil && a.endWork != nil {
@@ -51,7 +58,7 @@ func (a *Agent) shutdown(ctx context.Context) error {
 		a.endWork()
 		errs = append(errs, ignoreCancel(a.work.Wait()))
 	}
-	if a.gossip != nil && a.cfg.LeaveOnStop {
+	if a.gossip != nil && a.cfg.LeaveOnStop && !keep {
 		bounded(leaveTimeout, a.gossip.Leave)
 	}
 	if a.http != nil {

@@ -51,12 +51,15 @@ func usagef(cmd *cobra.Command, format string, args ...any) error {
 }
 
 // exitCode is the one table of errors and exit codes. The usage errors are
-// those of commands from other packages.
+// those of commands from other packages, whose errors may bring their own code.
 func exitCode(err error, usageErrors []error) int {
 	var bad *usageError
+	var own interface{ ExitStatus() int }
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.As(err, &own):
+		return own.ExitStatus()
 	case errors.As(err, &bad), errors.Is(err, jobfile.ErrBad), errors.Is(err, dev.ErrUsage):
 		return exitUsage
 	}
