@@ -159,7 +159,7 @@ func (e *logEntry) asBatch() *raft.Log {
 // is restored from a snapshot that was taken in the middle and persisted while
 // more was applied, and goes on from there.
 func TestDifferential(t *testing.T) {
-	seeds, steps := 4, 2500
+	seeds, steps := 3, 2000
 	if testing.Short() {
 		seeds, steps = 1, 1500
 	}
