@@ -127,3 +127,16 @@ func TestTheLeadershipLeavesAClockThatIsOff(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatStopsIsGivenNothingMore(t *testing.T) {
+	tb := newTable(t)
+	tb.Heartbeat("n1", 4, 50)
+	tb.Retire("n1", 4)
+	tb.wantReady(0)
+	tb.Heartbeat("n1", 4, 50) // sent before it stopped
+	tb.wantReady(0)
+	tb.Heartbeat("n1", 5, 60)
+	tb.wantReady(5)
+	tb.Retire("n1", 4)
+	tb.wantReady(5)
+}

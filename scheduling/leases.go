@@ -27,6 +27,8 @@ type lease struct {
 	answered int64
 	floor    uint64
 	holds    int
+	// retired is the newest incarnation that gave its right to start work up.
+	retired uint64
 	// barred: the fate of a decision about the node is unknown. It gets no
 	// lease in this term.
 	barred bool
@@ -132,10 +134,20 @@ func (l *Leases) Ready(node string) (incarnation uint64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	n := l.nodes[node]
-	if !l.open || n == nil || n.incarnation == 0 || n.holds > 0 || n.barred || l.lapsed(n, l.mono()) || l.clockIsOff(n) {
+	if !l.open || n == nil || n.incarnation <= n.retired || n.holds > 0 || n.barred || l.lapsed(n, l.mono()) || l.clockIsOff(n) {
 		return 0, false
 	}
 	return n.incarnation, true
+}
+
+// Retire notes that an incarnation has given up its right to start work for good:
+// it is stopping, and nothing more is armed for it.
+func (l *Leases) Retire(node string, incarnation uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := l.nodes[node]; n != nil {
+		n.retired = max(n.retired, incarnation)
+	}
 }
 
 // Saw notes that a report of a newer incarnation came in before its heartbeat:

@@ -62,7 +62,7 @@ func (e *Executor) consider(ctx context.Context, quiet, watch *fsm.View, s *fsm.
 		p.leaseless = true // a log that is being replayed shows what was, not what is
 	case s.State == fsm.ShardRunning:
 		e.tell(ref, ended, fsm.Report{AttemptRef: ref, Kind: fsm.ReportKilled, EndedAt: now, Error: "its process is gone from its node"})
-	case s.State == fsm.ShardRetracting, s.Current.Incarnation < e.cfg.Incarnation:
+	case s.State == fsm.ShardRetracting, s.Current.Incarnation < e.cfg.Incarnation, e.cfg.Lease.Dropped():
 		e.decline(ctx, ref, fsm.ReportNever, p)
 	case s.Current.Incarnation > e.cfg.Incarnation:
 		return // armed for a life of this agent that has not begun: impossible here

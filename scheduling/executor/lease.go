@@ -79,6 +79,13 @@ func (l *Lease) Behind(now int64, applied uint64) bool {
 	return l.base != 0 && !l.dropped && now < l.base+int64(l.length) && applied < l.floor
 }
 
+// Dropped says whether the lease was given up.
+func (l *Lease) Dropped() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.dropped
+}
+
 // Check says whether work may start at mono now by a node that has applied the
 // log up to applied. base and end are mono instants.
 func (l *Lease) Check(now int64, applied uint64) (base, end int64, ok bool) {

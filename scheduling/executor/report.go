@@ -104,6 +104,30 @@ func (e *Executor) Flush(ctx context.Context) {
 	}
 }
 
+// Retreat gives back what is armed here, and returns when the log shows that, or
+// when ctx ends. The lease must have been dropped before (rule 7).
+func (e *Executor) Retreat(ctx context.Context) {
+	e.again()
+	tick := time.NewTicker(flushPoll)
+	defer tick.Stop()
+	for e.holdsUnstarted() {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (e *Executor) holdsUnstarted() bool {
+	for s := range e.cfg.Store.Read().HeldBy(e.cfg.NodeID) {
+		if s.State != fsm.ShardRunning {
+			return true
+		}
+	}
+	return false
+}
+
 const flushPoll = 10 * time.Millisecond
 
 func (e *Executor) owes() bool {

@@ -145,11 +145,21 @@ func TestExpiryIsTheEarlierOfLeaseAndDeadline(t *testing.T) {
 	})
 }
 
-func TestADroppedLeaseStartsNothing(t *testing.T) {
+func TestADroppedLeaseStartsNothingAndGivesBack(t *testing.T) {
 	bubble(t, func(r *rig) {
 		ref := r.fire(job{name: "a"})
+		other := r.fire(job{name: "b"})
+		r.after(time.Second / 2)
 		r.lease.Drop()
 		r.grant()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		r.Retreat(ctx)
+		for _, ref := range []fsm.AttemptRef{ref, other} {
+			if s := r.shard(ref.RunID); s.State != fsm.ShardPending || s.Maybe {
+				t.Errorf("%s; want it given back", s.State)
+			}
+		}
 		r.after(2 * time.Second)
 		r.wantIdle(ref)
 	})

@@ -36,6 +36,8 @@ type heartbeat struct {
 	Node    fsm.Node `json:"node"`
 	Applied uint64   `json:"applied"`
 	Load    int      `json:"load"`
+	// Stopping: the node has given its lease up and starts nothing more.
+	Stopping bool `json:"stopping,omitempty"`
 	// Offset is how far the node's wall clock is from cluster time.
 	Offset time.Duration `json:"offset"`
 }
@@ -76,7 +78,7 @@ func (a *Agent) beatOnce(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, heartbeatPatience*a.timing.Heartbeat)
 	defer cancel()
-	hb := heartbeat{Node: a.self, Applied: a.store.Index(), Load: a.executor.Load(), Offset: a.clock.WallOffset()}
+	hb := heartbeat{Node: a.self, Applied: a.store.Index(), Load: a.executor.Load(), Stopping: a.lease.Dropped(), Offset: a.clock.WallOffset()}
 	sent := a.clock.Mono()
 	var answer heartbeatAnswer
 	if err := a.callLeader(ctx, pathHeartbeat, hb, &answer, func() error {
@@ -148,6 +150,10 @@ func (a *Agent) answerHeartbeat(hb heartbeat) (heartbeatAnswer, error) {
 		registered = n.ModifyIndex
 	}
 	a.leases.ObserveClock(hb.Node.ID, hb.Offset)
+	if hb.Stopping {
+		a.leases.Retire(hb.Node.ID, hb.Node.Incarnation)
+		return heartbeatAnswer{Now: a.clock.Now()}, nil
+	}
 	g := a.leases.Heartbeat(hb.Node.ID, hb.Node.Incarnation, registered)
 	return heartbeatAnswer{Now: a.clock.Now(), OK: g.OK, Age: g.Age, Floor: g.Floor}, nil
 }

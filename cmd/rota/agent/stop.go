@@ -10,6 +10,7 @@ import (
 const (
 	bootstrapTimeout = 10 * time.Second
 	killTimeout      = 15 * time.Second
+	retreatTimeout   = time.Second
 	flushTimeout     = 2 * time.Second
 	serverTimeout    = 3 * time.Second
 	raftStopTimeout  = 5 * time.Second
@@ -41,6 +42,9 @@ func (a *Agent) shutdown(ctx context.Context) error {
 		if err := step(ctx); err != nil {
 			errs = append(errs, err)
 		}
+	}
+	if a.executor != nil && a.endWork != nil {
+		a.retreat(ctx)
 	}
 	if a.raft != nil && a.raft.IsLeader() && a.hasPeers() {
 		if err := a.raft.TransferLeadership(ctx); err != nil {
@@ -84,6 +88,18 @@ func (a *Agent) shutdown(ctx context.Context) error {
 		errs = append(errs, a.unlock())
 	}
 	return errors.Join(errs...)
+}
+
+// retreat tells the leader that nothing more is to be armed here, and gives back
+// what is: otherwise it would wait for as long as the processes take to end, and
+// what comes due meanwhile might have started for all that anyone knows.
+func (a *Agent) retreat(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, retreatTimeout)
+	defer cancel()
+	if err := a.beatOnce(ctx); err != nil {
+		a.logger.Debug("the leader was not told of the stop", "error", err)
+	}
+	a.executor.Retreat(ctx)
 }
 
 func ignoreCancel(err error) error {
