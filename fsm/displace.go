@@ -109,7 +109,10 @@ func loseAttempt(c *change, old *Shard, outcome, reason string, at Time) error {
 	case s.Losses > maxLosses && run.Opened:
 		c.putShard(&s)
 		finishShard(c, &s, ShardFailed, fmt.Sprintf("lost its process %d times", s.Losses), at)
-	case !run.Opened && (stop || s.Losses > maxLosses):
+	case run.Opened && !c.specOf(run).Task(s.Task).RestartOnLoss():
+		c.putShard(&s)
+		finishShard(c, &s, ShardFailed, "its node was lost", at)
+	case !run.Opened && (stop || s.Losses > maxLosses || !c.specOf(run).Task(s.Task).RestartOnLoss()):
 		c.putShard(&s)
 		dropUnstarted(c, run, &s, "", at)
 	default:

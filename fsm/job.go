@@ -57,7 +57,7 @@ type JobSpec struct {
 	Labels      map[string]string `codec:"l,omitempty" json:"labels,omitempty"`
 	Schedules   []Schedule        `codec:"sc,omitempty" json:"schedules,omitempty"`
 	Tasks       []Task            `codec:"t" json:"tasks"`
-	History     History           `codec:"h" json:"history"`
+	History     History           `codec:"h" json:"history,omitzero"`
 }
 
 // Key returns the name of the job that the spec describes.
@@ -155,6 +155,7 @@ const (
 	DriverExec  = "exec"
 	DriverShell = "shell"
 	DriverNoop  = "noop"
+	DriverHTTP  = "http"
 )
 
 // Task is a node of a job's graph.
@@ -171,13 +172,59 @@ type Task struct {
 	DependsOn []string          `codec:"do,omitempty" json:"depends_on,omitempty"`
 	// OutputLimit bounds what is kept of an attempt's output, in bytes.
 	OutputLimit int64 `codec:"ol,omitempty" json:"output_limit,omitempty"`
+	Retry       Retry `codec:"r" json:"retry,omitzero"`
+	// Idempotent: a second attempt may run beside one that may still be alive.
+	Idempotent bool `codec:"ip,omitempty" json:"idempotent,omitempty"`
+	// OnNodeLoss says what becomes of a shard whose node is lost.
+	OnNodeLoss string `codec:"nl,omitempty" json:"on_node_loss,omitempty"`
+	// StopAfter is how long a process outlives its node's contact with the
+	// leader; 0 means what the cluster is set to.
+	StopAfter Duration `codec:"sa,omitempty" json:"stop_after,omitempty"`
+	// User is "name", "uid" or "uid:gid"; empty means the agent's own.
+	User string `codec:"u,omitempty" json:"user,omitempty"`
+	// Umask is octal, such as "0027"; empty means 022.
+	Umask string `codec:"um,omitempty" json:"umask,omitempty"`
+	// CPU is a number of cores, Memory bytes, Pids processes; 0 means no limit.
+	CPU    float64 `codec:"cp,omitempty" json:"cpu,omitempty"`
+	Memory int64   `codec:"me,omitempty" json:"memory,omitempty"`
+	Pids   int     `codec:"pi,omitempty" json:"pids,omitempty"`
+	// HTTP is the call of the http driver.
+	HTTP *HTTPCall `codec:"h,omitempty" json:"http,omitempty"`
 }
+
+// Retry says how often a failed shard is tried, and how long between the tries.
+// Zero fields mean the defaults.
+type Retry struct {
+	// Attempts counts every try; 1 or 0 means that there is no second one.
+	Attempts   int      `codec:"a,omitempty" json:"attempts,omitempty"`
+	Backoff    Duration `codec:"b,omitempty" json:"backoff,omitempty"`
+	MaxBackoff Duration `codec:"m,omitempty" json:"max_backoff,omitempty"`
+}
+
+// HTTPCall is a request and the answer that counts as success.
+type HTTPCall struct {
+	Method  string            `codec:"m,omitempty" json:"method,omitempty"`
+	URL     string            `codec:"u" json:"url"`
+	Headers map[string]string `codec:"h,omitempty" json:"headers,omitempty"`
+	Body    string            `codec:"b,omitempty" json:"body,omitempty"`
+	// ExpectedStatus holds codes ("204"), classes ("2xx") and ranges
+	// ("200-204"); none means "2xx".
+	ExpectedStatus []string `codec:"e,omitempty" json:"expected_status,omitempty"`
+}
+
+// What becomes of a shard whose node is lost.
+const (
+	OnLossRestart = "restart"
+	OnLossFail    = "fail"
+)
 
 // Defaults of a task.
 const (
 	DefaultGrace       = Duration(10e9)
 	DefaultWeight      = 1
 	DefaultOutputLimit = 10 << 20
+	DefaultBackoff     = Duration(10e9)
+	DefaultMaxBackoff  = Duration(600e9)
 )
 
 // KillGrace is the time between TERM and KILL.
@@ -186,6 +233,12 @@ func (t *Task) KillGrace() Duration {
 		return DefaultGrace
 	}
 	return t.Grace
+}
+
+// RestartOnLoss says whether a shard whose node was lost is tried again. A call
+// cannot be fenced: it may have been made, so it is repeated only if it may be.
+func (t *Task) RestartOnLoss() bool {
+	return t.OnNodeLoss != OnLossFail && (t.DriverName() != DriverHTTP || t.Idempotent)
 }
 
 // Load is the task's weight, at least 1.

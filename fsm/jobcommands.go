@@ -172,7 +172,7 @@ func withdrawFires(c *change, key JobKey, at Time) {
 		}
 		gate := c.shard(run.ID, run.Gate, 0)
 		switch {
-		case gate.State == ShardArmed, gate.State == ShardRetracting && gate.Why == WhyManual:
+		case gate.State == ShardArmed, gate.State == ShardRetracting && (gate.Why == WhyManual || gate.Why == WhyDrain):
 			retract(c, gate, WhyVersion)
 		case gate.State == ShardPending:
 			withdrawRun(c, run, gate, at)

@@ -115,5 +115,18 @@ func applySetNodeStatus(c *change, cmd *SetNodeStatus) (any, error) {
 	n := *old
 	n.Status, n.StatusSetBy, n.StatusSetAt = cmd.Status, cmd.By, cmd.At
 	c.putNode(&n)
+	if n.Status != NodeReady {
+		askBack(c, n.ID)
+	}
 	return nil, nil
+}
+
+// askBack takes back what a node holds and has not started. What runs there
+// goes on.
+func askBack(c *change, node string) {
+	for s := range c.heldBy(node) {
+		if s.State == ShardArmed {
+			retract(c, s, WhyDrain)
+		}
+	}
 }

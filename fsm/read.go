@@ -86,9 +86,7 @@ func (v *View) Shard(run, task string, i int) *Shard { return v.shard(run, task,
 func (v *View) Shards(run string) iter.Seq[*Shard] { return v.shardsOf(run) }
 
 // HeldBy yields the shards whose attempt is bound to a node.
-func (v *View) HeldBy(node string) iter.Seq[*Shard] {
-	return scan[Shard](v, tableShards, byNode, text(node))
-}
+func (v *View) HeldBy(node string) iter.Seq[*Shard] { return v.heldBy(node) }
 
 // Held yields the shards whose attempt is bound to any node, node by node.
 func (v *View) Held() iter.Seq[*Shard] { return scan[Shard](v, tableShards, byNode, nil) }

@@ -66,7 +66,7 @@ func applyReport(c *change, cmd *ReportAttempts, r *Report) error {
 	case ReportStarted:
 		return reportStarted(c, s, r)
 	case ReportEnded:
-		return reportEnded(c, s, r)
+		return reportEnded(c, s, r, cmd.At)
 	case ReportKilled:
 		return loseAttempt(c, s, AttemptKilled, r.Error, r.EndedAt)
 	case ReportNever:
@@ -110,7 +110,7 @@ func markStarted(c *change, old *Shard, at Time) *Shard {
 // JobKey returns the name of the shard's job.
 func (s *Shard) JobKey() JobKey { return JobKey{s.Namespace, s.Job} }
 
-func reportEnded(c *change, old *Shard, r *Report) error {
+func reportEnded(c *change, old *Shard, r *Report, at Time) error {
 	if !old.State.Held() {
 		return ErrStale
 	}
@@ -128,6 +128,7 @@ func reportEnded(c *change, old *Shard, r *Report) error {
 		finishShard(c, &s, ShardSucceeded, "", r.EndedAt)
 	case r.Outcome == AttemptCancelled || run.Cancelling:
 		finishShard(c, &s, ShardCancelled, "", r.EndedAt)
+	case retry(c, &s, c.specOf(run).Task(s.Task), at):
 	default:
 		finishShard(c, &s, ShardFailed, failure(a), r.EndedAt)
 	}

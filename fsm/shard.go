@@ -37,6 +37,7 @@ const (
 	WhyVersion = "version"
 	WhyCancel  = "cancel"
 	WhyReplace = "replace"
+	WhyDrain   = "drain"
 )
 
 // Outcomes of an attempt.
@@ -99,9 +100,12 @@ type Shard struct {
 	Why string `codec:"y,omitempty" json:"why,omitempty"`
 	// Known: an attempt is known to have started. Maybe: one may have, and
 	// there is no proof either way.
-	Known       bool   `codec:"k,omitempty" json:"known,omitempty"`
-	Maybe       bool   `codec:"m,omitempty" json:"maybe,omitempty"`
-	Losses      int    `codec:"l,omitempty" json:"losses,omitempty"`
+	Known  bool `codec:"k,omitempty" json:"known,omitempty"`
+	Maybe  bool `codec:"m,omitempty" json:"maybe,omitempty"`
+	Losses int  `codec:"l,omitempty" json:"losses,omitempty"`
+	// Tries counts the attempts that failed; NotBefore is when the next may start.
+	Tries       int    `codec:"tr,omitempty" json:"tries,omitempty"`
+	NotBefore   Time   `codec:"nb,omitempty" json:"not_before"`
 	ModifyIndex uint64 `codec:"mi" json:"modify_index"`
 }
 

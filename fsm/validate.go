@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,6 +19,14 @@ const (
 	MaxWeight      = 1_000_000
 	MaxHistoryRuns = 10_000
 	MaxOutputLimit = 1 << 30
+	MaxCPU         = 4096
+	MinMemory      = 1 << 20
+	MaxPids        = 4 << 20
+	// MaxRetryAttempts bounds the tries of a shard.
+	MaxRetryAttempts = 1000
+	// MinStopAfter keeps a process from being fenced by a lease's ordinary gaps.
+	MinStopAfter = Duration(5e9)
+	MaxStopAfter = Duration(24 * 3600 * 1e9)
 	// MaxDuration bounds every duration of a job, so that adding one to an
 	// instant stays within the range of Time.
 	MaxDuration = Duration(10 * 365 * 24 * 3600 * 1e9)
@@ -163,8 +172,8 @@ func (v *validator) tasks(tasks []Task) {
 }
 
 func (v *validator) task(path string, t *Task) {
-	v.oneOf(path+" driver", t.Driver, DriverExec, DriverShell, DriverNoop)
-	if t.Command == "" && t.Driver != DriverNoop {
+	v.oneOf(path+" driver", t.Driver, DriverExec, DriverShell, DriverHTTP, DriverNoop)
+	if t.Command == "" && (t.DriverName() == DriverExec || t.DriverName() == DriverShell) {
 		v.add(path+" command", "the %s driver needs a command", t.DriverName())
 	}
 	if t.Driver == DriverShell && len(t.Args) > 0 {
@@ -175,12 +184,78 @@ func (v *validator) task(path string, t *Task) {
 	v.between(path+" output_limit", t.OutputLimit, 0, MaxOutputLimit)
 	v.duration(path+" timeout", t.Timeout)
 	v.duration(path+" kill_grace", t.Grace)
+	v.recovery(path, t)
+	v.limits(path, t)
+	v.call(path, t)
 	for _, name := range slices.Sorted(maps.Keys(t.Env)) {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
 			v.add(path+" env", "%q is no name of an environment variable", name)
 		}
 	}
 }
+
+// recovery checks what happens when an attempt fails or its node is lost.
+func (v *validator) recovery(path string, t *Task) {
+	v.between(path+" retry attempts", int64(t.Retry.Attempts), 0, MaxRetryAttempts)
+	v.duration(path+" retry backoff", t.Retry.Backoff)
+	v.duration(path+" retry max_backoff", t.Retry.MaxBackoff)
+	v.oneOf(path+" on_node_loss", t.OnNodeLoss, OnLossRestart, OnLossFail)
+	if t.StopAfter != 0 && (t.StopAfter < MinStopAfter || t.StopAfter > MaxStopAfter) {
+		v.add(path+" stop_after", "%s is outside %s to %s", t.StopAfter, MinStopAfter, MaxStopAfter)
+	}
+}
+
+var umaskForm = regexp.MustCompile(`^0?[0-7]{1,3}$`)
+
+// limits checks as whom an attempt runs, and what it may use.
+func (v *validator) limits(path string, t *Task) {
+	if t.Umask != "" && !umaskForm.MatchString(t.Umask) {
+		v.add(path+" umask", "%q: want three octal digits, such as \"027\"", t.Umask)
+	}
+	if strings.ContainsAny(t.User, " \t\n\x00/") || len(t.User) > MaxNameLength {
+		v.add(path+" user", "%q: want a name, a uid, or uid:gid", t.User)
+	}
+	if !(t.CPU >= 0 && t.CPU <= MaxCPU) { // not a number is neither
+		v.add(path+" cpu", "%v is outside 0 to %d cores", t.CPU, MaxCPU)
+	}
+	if t.Memory != 0 && t.Memory < MinMemory {
+		v.add(path+" memory", "%d bytes is less than %d", t.Memory, MinMemory)
+	}
+	v.between(path+" pids", int64(t.Pids), 0, MaxPids)
+}
+
+// call checks the request of the http driver.
+func (v *validator) call(path string, t *Task) {
+	switch {
+	case t.DriverName() != DriverHTTP:
+		if t.HTTP != nil {
+			v.add(path+" driver", "url, method, headers, body and expected_status need driver = \"http\"")
+		}
+		return
+	case t.HTTP == nil:
+		v.add(path+" url", "the http driver needs a url")
+		return
+	case t.Command != "" || len(t.Args) > 0:
+		v.add(path+" command", "the http driver runs no command")
+	}
+	u, err := url.Parse(t.HTTP.URL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		v.add(path+" url", "%q: want a form such as https://host/path", t.HTTP.URL)
+	}
+	if !methodForm.MatchString(t.HTTP.Method) {
+		v.add(path+" method", "%q: want a method such as GET or POST", t.HTTP.Method)
+	}
+	for _, e := range t.HTTP.ExpectedStatus {
+		if !statusForm.MatchString(e) {
+			v.add(path+" expected_status", "%q: want a code (\"204\"), a class (\"2xx\") or a range (\"200-204\")", e)
+		}
+	}
+}
+
+var (
+	methodForm = regexp.MustCompile(`^[A-Z]{0,16}$`)
+	statusForm = regexp.MustCompile(`^([1-5]\d\d|[1-5]xx|[1-5]\d\d-[1-5]\d\d)$`)
+)
 
 // DriverName returns the driver, exec if none is set.
 func (t *Task) DriverName() string {

@@ -136,6 +136,10 @@ func (v *View) shardsOf(run string) iter.Seq[*Shard] {
 	return scan[Shard](v, tableShards, indexID, text(run))
 }
 
+func (v *View) heldBy(node string) iter.Seq[*Shard] {
+	return scan[Shard](v, tableShards, byNode, text(node))
+}
+
 func (v *View) node(id string) *Node { return get[Node](v, tableNodes, text(id)) }
 
 func (v *View) nodes() iter.Seq[*Node] { return scan[Node](v, tableNodes, indexID, nil) }

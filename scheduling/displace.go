@@ -33,33 +33,23 @@ func (l *Leader) displace(ctx context.Context) error {
 // displaceNode decides, with the node held without a lease, what has surely not
 // started there and what has surely ended there (rules 5, 16, 17, 19).
 func (l *Leader) displaceNode(ctx context.Context, v *fsm.View, n *fsm.Node) {
-	_, silent, _ := l.Leases.Silence(n.ID)
-	_, refused := l.refusal(n.ID)
-	if !silent && !refused {
-		return
-	}
-	held := false
-	for range v.HeldBy(n.ID) {
-		held = true
-		break
-	}
-	if !held {
+	if l.judge(v, n).empty() {
 		return
 	}
 	l.Leases.Hold(n.ID)
-	// Judge only now: an answer that went out before the hold counts.
-	move, lose, reason := l.judge(l.Store.Read(), n)
+	// Judge again: an answer that went out before the hold counts.
+	j := l.judge(l.Store.Read(), n)
 	index, known := uint64(0), true
 	for _, d := range []struct {
 		kind  fsm.DisplaceKind
 		items []fsm.AttemptRef
-	}{{fsm.DisplaceMove, move}, {fsm.DisplaceLose, lose}} {
+	}{{fsm.DisplaceMove, j.move}, {fsm.DisplaceLose, j.lose}} {
 		if len(d.items) == 0 {
 			continue
 		}
-		l.Logger.Warn("taking work from a node", "node", n.Name, "kind", d.kind, "attempts", len(d.items), "reason", reason)
+		l.Logger.Warn("taking work from a node", "node", n.Name, "kind", d.kind, "attempts", len(d.items), "reason", j.reason)
 		_, at, err := l.Proposer.Propose(ctx, fsm.OpDisplaceShards, fsm.DisplaceShards{
-			At: l.Clock.Now(), Kind: d.kind, Items: d.items, Reason: reason,
+			At: l.Clock.Now(), Kind: d.kind, Items: d.items, Reason: j.reason,
 		})
 		index = max(index, at)
 		known = known && !errors.Is(err, ErrUnknownFate)
@@ -74,35 +64,53 @@ func (l *Leader) refusal(node string) (Refusal, bool) {
 	return l.Refusals(node)
 }
 
+// judgement is what the leader may conclude about a node's attempts.
+type judgement struct {
+	move, lose []fsm.AttemptRef
+	reason     string
+}
+
+func (j judgement) empty() bool { return len(j.move)+len(j.lose) == 0 }
+
 // judge sorts what a node holds: attempts that never started there, attempts
-// that surely run no more, and the rest, which may have started and must wait.
-func (l *Leader) judge(v *fsm.View, n *fsm.Node) (move, lose []fsm.AttemptRef, reason string) {
-	lapse, silent, lost := l.Leases.Silence(n.ID)
-	note, refused := l.refusal(n.ID)
+// that surely run no more or may run twice, and the rest, which must wait.
+func (l *Leader) judge(v *fsm.View, n *fsm.Node) judgement {
+	answered, ok := l.Leases.Contact(n.ID)
+	if !ok {
+		return judgement{}
+	}
 	now, mono := l.Clock.Now(), l.Clock.Mono()
-	instant := func(at int64) fsm.Time { return now - fsm.Time(mono-at) }
-	skew := fsm.Duration(l.Timing.Skew)
-	reason = fmt.Sprintf("node %s is silent", n.Name)
+	quiet := time.Duration(mono - answered)
+	note, refused := l.refusal(n.ID)
+	if quiet < l.Timing.doubt() && !refused {
+		return judgement{}
+	}
+	j := judgement{reason: fmt.Sprintf("node %s is silent", n.Name)}
 	if refused {
-		reason = fmt.Sprintf("the agent on node %s is gone", n.Name)
+		j.reason = fmt.Sprintf("the agent on node %s is gone", n.Name)
 	}
+	instant := func(at int64) fsm.Time { return now - fsm.Time(mono-at) }
+	lapse := answered + int64(l.Timing.silence())
 	for s := range v.HeldBy(n.ID) {
-		if lost {
-			lose = append(lose, s.Ref())
-			continue
-		}
-		due := s.Current.ArmedAt
-		if run := v.Run(s.RunID); !run.Opened {
-			due = max(due, run.NotBefore)
-		}
-		if s.State == fsm.ShardRunning {
-			continue
-		}
-		early := due.Add(-skew)
-		if (silent && early >= instant(lapse)) ||
-			(refused && s.Current.Incarnation <= note.Incarnation && early > instant(note.At)) {
-			move = append(move, s.Ref())
+		run := v.Run(s.RunID)
+		task := v.Spec(run).Task(s.Task)
+		early := startableFrom(run, s).Add(-fsm.Duration(l.Timing.Skew))
+		switch {
+		case quiet >= l.Timing.loss(task), task.Idempotent && quiet >= l.Timing.doubt():
+			j.lose = append(j.lose, s.Ref())
+		case s.State == fsm.ShardRunning:
+		case mono >= lapse && early >= instant(lapse),
+			refused && s.Current.Incarnation <= note.Incarnation && early > instant(note.At):
+			j.move = append(j.move, s.Ref())
 		}
 	}
-	return move, lose, reason
+	return j
+}
+
+// startableFrom is the earliest instant at which its node may start an attempt.
+func startableFrom(run *fsm.Run, s *fsm.Shard) fsm.Time {
+	if !run.Opened {
+		return max(s.Current.ArmedAt, run.NotBefore)
+	}
+	return max(s.Current.ArmedAt, s.NotBefore)
 }

@@ -160,23 +160,21 @@ func (l *Leases) Saw(node string, incarnation uint64) {
 	}
 }
 
-// Silence says since when, in mono, a node holds no lease, and whether that is
-// certain by now; and whether everything it started is dead by now as well.
-// A node that was never heard of counts from the beginning of the term.
-func (l *Leases) Silence(node string) (lapse int64, silent, lost bool) {
+// Contact returns the mono instant of the leader's last answer to a node, from
+// which every wait about it counts, or false outside a term. A node that was
+// never heard of counts from now on.
+func (l *Leases) Contact(node string) (answered int64, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !l.open {
-		return 0, false, false
+		return 0, false
 	}
-	now := l.mono()
 	n := l.nodes[node]
 	if n == nil {
-		n = &lease{answered: now, floor: l.barrier}
+		n = &lease{answered: l.mono(), floor: l.barrier}
 		l.nodes[node] = n
 	}
-	lapse = n.answered + int64(l.timing.Lease) + int64(l.timing.Margin)
-	return lapse, now >= lapse, now >= n.answered+int64(l.timing.LossAfter())
+	return n.answered, true
 }
 
 // Hold keeps a node without a lease while a decision about it is in flight.

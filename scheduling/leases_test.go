@@ -150,50 +150,48 @@ func TestReady(t *testing.T) {
 	tb.wantReady(5)
 }
 
-func TestSilence(t *testing.T) {
+func TestContact(t *testing.T) {
 	tb := newTable(t)
-	want := func(silent, lost bool) {
+	since := func() time.Duration {
 		t.Helper()
-		at, s, l := tb.Silence("n1")
-		if s != silent || l != lost {
-			t.Errorf("silent %v, lost %v; want %v, %v", s, l, silent, lost)
+		answered, ok := tb.Contact("n1")
+		if !ok {
+			t.Fatal("no contact in a term")
 		}
-		if answered := int64(time.Hour); at < answered+int64(quiet) {
-			t.Errorf("the lease is said to lapse at %d", at)
-		}
+		return time.Duration(tb.mono - answered)
 	}
 	// A node that never spoke in this term counts from its beginning.
-	tb.pass(quiet - 1)
-	want(false, false)
-	tb.pass(1)
-	want(true, false)
-	tb.Heartbeat("n1", 1, 50)
-	want(false, false)
 	tb.pass(quiet)
-	want(true, false)
+	if got := since(); got != quiet {
+		t.Errorf("%s since the term began, want %s", got, quiet)
+	}
+	tb.Heartbeat("n1", 1, 50)
+	if got := since(); got != 0 {
+		t.Errorf("%s since an answer just now", got)
+	}
 	tb.Hold("n1")
+	tb.pass(time.Second)
 	tb.Heartbeat("n1", 1, 50) // no answer that grants: no contact
 	tb.Settle("n1", 0, true)
-	want(true, false)
-	tb.pass(loss - quiet - 1)
-	want(true, false)
-	tb.pass(1)
-	want(true, true)
+	if got := since(); got != time.Second {
+		t.Errorf("%s: an answer that granted nothing counts as contact", got)
+	}
 	tb.Close()
-	if _, silent, lost := tb.Silence("n1"); silent || lost {
+	if _, ok := tb.Contact("n1"); ok {
 		t.Error("judged after the term")
 	}
 }
 
-func TestSilenceOfANodeThatIsNotInTheTable(t *testing.T) {
+func TestContactOfANodeThatIsNotInTheTable(t *testing.T) {
 	tb := newTable(t)
 	tb.pass(time.Hour)
-	if _, silent, lost := tb.Silence("n9"); silent || lost {
-		t.Error("a node that was heard of just now is silent")
+	first, _ := tb.Contact("n9")
+	if first != tb.mono {
+		t.Error("a node that is new does not count from now")
 	}
 	tb.pass(loss)
-	if _, silent, lost := tb.Silence("n9"); !silent || !lost {
-		t.Error("a node that never spoke is not silent")
+	if again, _ := tb.Contact("n9"); again != first {
+		t.Error("asking about a node counts as contact with it")
 	}
 }
 

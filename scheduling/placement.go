@@ -65,7 +65,7 @@ func startOf(v *fsm.View, s *fsm.Shard, now fsm.Time) (at fsm.Time, ok bool) {
 	}
 	run := v.Run(s.RunID)
 	if run == nil || run.Opened {
-		return now, true
+		return max(now, s.NotBefore), true
 	}
 	if run.NotBefore <= now && !ConditionMet(v, run) {
 		return 0, false

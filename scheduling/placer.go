@@ -76,7 +76,11 @@ func (l *Leader) planPending(v *fsm.View) placing {
 		if run == nil || run.Cancelling || len(run.WaitsFor) > 0 {
 			continue
 		}
-		start := now
+		start := max(now, s.NotBefore)
+		if start > now.Add(fsm.Duration(l.Timing.Horizon)) {
+			p.wake = earliest(p.wake, s.NotBefore.Add(-fsm.Duration(l.Timing.Horizon)))
+			continue // a retry whose time has not come
+		}
 		if !run.Opened {
 			if l.decideUnplaced(quiet, run, s, now, &p) {
 				continue

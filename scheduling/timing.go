@@ -1,6 +1,10 @@
 package scheduling
 
-import "time"
+import (
+	"time"
+
+	"github.com/rota-scheduler/rota/fsm"
+)
 
 // Timing holds the protocol's durations. Every node of a cluster must use the
 // same ones: a leader's patience must outlast any lease that an agent believes in.
@@ -16,8 +20,8 @@ type Timing struct {
 	// Skew bounds the difference of any two corrected clocks.
 	Skew time.Duration
 	// StopAfter is how long a node's processes outlive its contact with the
-	// leader; Grace is how long killing them may take at most.
-	StopAfter, Grace time.Duration
+	// leader where their task says nothing else.
+	StopAfter time.Duration
 	// Misfire: an instant decided later than this counts as missed by the
 	// cluster, and the job's misfire policy speaks.
 	Misfire time.Duration
@@ -32,10 +36,23 @@ func DefaultTiming() Timing {
 		Margin:    500 * time.Millisecond,
 		Skew:      50 * time.Millisecond,
 		StopAfter: 30 * time.Second,
-		Grace:     10 * time.Second,
 		Misfire:   5 * time.Second,
 	}
 }
 
-// LossAfter is how long after the last contact a node's work is surely dead.
-func (t Timing) LossAfter() time.Duration { return t.StopAfter + t.Grace + t.Margin }
+// silence is how long after the last answer a node surely has no lease any more.
+func (t Timing) silence() time.Duration { return t.Lease + t.Margin }
+
+// doubt is how long after the last answer work that may run twice is started
+// elsewhere: long enough for an agent that crashed to be back.
+func (t Timing) doubt() time.Duration { return t.Lease * 2 / 3 }
+
+// loss is how long after the last answer the processes of a task are surely
+// dead: its node's own supervisor has killed them.
+func (t Timing) loss(task *fsm.Task) time.Duration {
+	patience := t.StopAfter
+	if task.StopAfter != 0 {
+		patience = time.Duration(task.StopAfter)
+	}
+	return patience + time.Duration(task.KillGrace()) + t.Margin
+}

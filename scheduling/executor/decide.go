@@ -68,6 +68,8 @@ func (e *Executor) consider(ctx context.Context, quiet, watch *fsm.View, s *fsm.
 		return // armed for a life of this agent that has not begun: impossible here
 	case !run.Opened:
 		e.considerGate(ctx, quiet, watch, run, s, p)
+	case now < s.NotBefore:
+		p.at(s.NotBefore) // a retry, armed ahead of its time
 	default:
 		e.tryStart(ctx, quiet, run, s, p)
 	}

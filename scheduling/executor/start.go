@@ -30,7 +30,7 @@ func (e *Executor) start(ctx context.Context, v *fsm.View, run *fsm.Run, s *fsm.
 	req := proc.StartRequest{
 		ID: ref.String(), Argv: argv(task), Env: e.environment(run, s, task), Dir: task.Dir,
 		Timeout: time.Duration(task.Timeout), Grace: time.Duration(task.KillGrace()),
-		Expiry: expiry, ContactBase: base,
+		StopAfter: time.Duration(task.StopAfter), Expiry: expiry, ContactBase: base,
 		OutputDir: e.outputDir(ref), OutputLimit: task.OutputLimit,
 	}
 	e.starts.Go(func() { e.started(ctx, ref, l, e.cfg.Processes.Start(ctx, req)) })

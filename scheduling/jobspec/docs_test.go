@@ -44,7 +44,7 @@ func TestReferenceIsComplete(t *testing.T) {
 	if !found {
 		t.Fatal("the reference has no section on what is not built")
 	}
-	for _, schema := range []*hcl.BodySchema{fileSchema, jobSchema, scheduleSchema, blackoutSchema, historySchema, taskSchema} {
+	for _, schema := range []*hcl.BodySchema{fileSchema, jobSchema, scheduleSchema, blackoutSchema, historySchema, taskSchema, retrySchema} {
 		for _, a := range schema.Attributes {
 			if !strings.Contains(built, "| `"+a.Name+"`") && !strings.Contains(built, ", `"+a.Name+"` |") {
 				t.Errorf("no row for the attribute %s", a.Name)

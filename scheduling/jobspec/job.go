@@ -17,13 +17,6 @@ var historySchema = &hcl.BodySchema{
 	Attributes: []hcl.AttributeSchema{{Name: "runs"}, {Name: "age"}},
 }
 
-var taskSchema = &hcl.BodySchema{
-	Attributes: []hcl.AttributeSchema{
-		{Name: "driver"}, {Name: "command"}, {Name: "args"}, {Name: "env"}, {Name: "dir"},
-		{Name: "timeout"}, {Name: "kill_grace"}, {Name: "weight"}, {Name: "depends_on"}, {Name: "output_limit"},
-	},
-}
-
 // jobBlock is a job while it is read: the spec, and where its parts stand.
 type jobBlock struct {
 	*fields
@@ -71,30 +64,4 @@ func (j *jobBlock) decodeHistory(block *hcl.Block) {
 		Runs: int(j.history.count("runs", fsm.MaxHistoryRuns)),
 		Age:  j.history.duration("age"),
 	}
-}
-
-func (j *jobBlock) decodeTask(block *hcl.Block) {
-	f := j.child(block, taskSchema)
-	task := fsm.Task{
-		Name:        block.Labels[0],
-		Driver:      fsm.DriverExec,
-		Command:     f.text("command"),
-		Args:        f.texts("args", true),
-		Env:         f.table("env"),
-		Dir:         f.text("dir"),
-		Timeout:     f.duration("timeout"),
-		Grace:       f.duration("kill_grace"),
-		Weight:      int(f.count("weight", fsm.MaxWeight)),
-		DependsOn:   f.texts("depends_on", false),
-		OutputLimit: f.size("output_limit", fsm.MaxOutputLimit),
-	}
-	if driver := f.word("driver", fsm.DriverExec, fsm.DriverShell, fsm.DriverNoop); driver != "" {
-		task.Driver = driver
-	}
-	if f.failed["driver"] { // which attributes it needs is then unknown
-		f.fail("command")
-		f.fail("args")
-	}
-	j.spec.Tasks = append(j.spec.Tasks, task)
-	j.tasks = append(j.tasks, f)
 }

@@ -21,11 +21,12 @@ var notYetNames = map[string][]string{
 		"region", "region_policy", "constraint", "affinity", "spread", "pool",
 		"retry", "stop_after", "on_node_loss", "for_each", "dynamic",
 	},
+	"retry":    {"dynamic"},
 	"schedule": {"dynamic"},
 	"blackout": {"dynamic"},
 	"history":  {"dynamic"},
 	"task": {
-		"retry", "shards", "run_if", "idempotent", "stop_after", "on_node_loss",
+		"shards", "run_if",
 		"region", "region_policy", "constraint", "affinity", "spread", "pool", "max_per_node", "priority",
 		"isolation", "user", "umask", "cpu", "memory", "pids", "expected_duration",
 		"method", "url", "headers", "body", "expected_status",
@@ -35,7 +36,7 @@ var notYetNames = map[string][]string{
 
 // notYetValues are values of an attribute.
 var notYetValues = map[string][]string{
-	"driver":  {"http"},
+	"driver": {"http"},
 }
 
 // References in expressions, by their first word.

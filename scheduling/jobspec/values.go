@@ -65,6 +65,19 @@ func (f *fields) word(name string, accepted ...string) string {
 	return s
 }
 
+// flag reads true or false.
+func (f *fields) flag(name string) bool {
+	v, ok := f.value(name)
+	if !ok {
+		return false
+	}
+	if v.Type() != cty.Bool {
+		f.errorf(name, wrongType, "%s is true or false, and this is %s.", name, typeName(v))
+		return false
+	}
+	return v.True()
+}
+
 // count reads a whole number from 1 to limit. Zero is refused because in a spec
 // it means the default.
 func (f *fields) count(name string, limit int64) int64 {

@@ -103,7 +103,7 @@ func stretched(factor int) scheduling.Timing {
 	f := time.Duration(factor)
 	return scheduling.Timing{
 		Horizon: t.Horizon * f, Lease: t.Lease * f, Heartbeat: t.Heartbeat * f, Margin: t.Margin * f,
-		Skew: t.Skew, StopAfter: t.StopAfter * f, Grace: t.Grace * f, Misfire: t.Misfire * f,
+		Skew: t.Skew, StopAfter: t.StopAfter * f, Misfire: t.Misfire * f,
 	}
 }
 

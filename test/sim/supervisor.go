@@ -31,7 +31,6 @@ type Supervisor struct {
 	mu      sync.Mutex
 	procs   map[string]*process
 	contact int64
-	lapsed  bool // latched: the contact has been lost for stop_after
 	fence   *time.Timer
 	onEnd   func(proc.Result)
 }

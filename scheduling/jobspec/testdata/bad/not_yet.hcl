@@ -9,13 +9,10 @@ job "a" {
   param "day" {}
   constraint {}
 
-
   task "t" {
     command    = "/bin/true"
     run_if     = "all_done"
-    idempotent = true
     cpu        = 1
-    retry { attempts = 3 }
     shards { count = 3 }
   }
   task "u" {
