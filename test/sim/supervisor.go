@@ -203,9 +203,12 @@ func (s *Supervisor) Forget(_ context.Context, ids ...string) error {
 	return err
 }
 
-// Close implements agent.Processes: a graceful stop ends what runs.
-func (s *Supervisor) Close(context.Context) error {
-	s.endAll(proc.ReasonClosed)
+// Close implements agent.Processes: a graceful stop ends what runs. An agent that
+// was killed asks for nothing any more.
+func (s *Supervisor) Close(ctx context.Context) error {
+	if ctx.Err() == nil {
+		s.endAll(proc.ReasonClosed)
+	}
 	return nil
 }
 
