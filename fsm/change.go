@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"errors"
 	"maps"
 
 	"github.com/hashicorp/go-memdb"
@@ -17,7 +18,7 @@ func (c *change) put(table string, obj any) {
 }
 
 func (c *change) remove(table string, obj any) {
-	if err := c.txn.Delete(table, obj); err != nil && err != memdb.ErrNotFound {
+	if err := c.txn.Delete(table, obj); err != nil && !errors.Is(err, memdb.ErrNotFound) {
 		panic("fsm: " + err.Error())
 	}
 }

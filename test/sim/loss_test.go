@@ -32,18 +32,6 @@ func (c *Cluster) node(name string) *Node {
 	return nil
 }
 
-// follower returns a node that does not lead.
-func (c *Cluster) follower() *Node {
-	leader := c.Leader()
-	for _, n := range c.nodes {
-		if n.Up() && n != leader {
-			return n
-		}
-	}
-	c.t.Fatal("no follower")
-	return nil
-}
-
 // isolate cuts a node off from all others.
 func (c *Cluster) isolate(n *Node) {
 	for _, other := range c.nodes {

@@ -250,7 +250,7 @@ func TestHeldLogPathIsChecked(t *testing.T) {
 }
 
 // brokenLog fails after its first piece.
-type brokenLog struct{ fakeLogs }
+type brokenLog struct{}
 
 func (*brokenLog) Open(context.Context, fsm.AttemptRef, string, bool, int64) (io.ReadCloser, error) {
 	return io.NopCloser(io.MultiReader(strings.NewReader("half"), brokenReader{})), nil
