@@ -163,6 +163,31 @@ func TestPauseVersionAndDeleteWhileArmed(t *testing.T) {
 	})
 }
 
+// A pause skips what comes due during it, and nothing after it.
+func TestAResumedJobRunsWhatComesNext(t *testing.T) {
+	bubble(t, func(w *world) {
+		defer w.nodes()()
+		spec := specOf("a", every(10*time.Second))
+		w.put(spec)
+		began := w.now()
+		defer w.firing()()
+		pause := func(paused bool) {
+			w.apply(fsm.OpSetPaused, fsm.SetPaused{At: w.now(), Job: spec.Key(), Paused: paused})
+		}
+		w.after(11 * time.Second)
+		pause(true)
+		w.after(16 * time.Second) // the instant at 20 s is due, that at 30 s within the horizon
+		pause(false)
+		w.after(10 * time.Second)
+		for i, want := range []string{"ran ", "skipped paused", "ran "} {
+			f := w.store.Read().Fire(spec.Key(), began.Add(fsm.Duration(10*(i+1))*1e9))
+			if got := f.Outcome + " " + f.Reason; got != want {
+				t.Errorf("fire %d: %q, want %q", i, got, want)
+			}
+		}
+	})
+}
+
 // A new version cannot decide an instant while the old version's fire of it has
 // not been taken back. To ask the log again and again would only fill it.
 func TestWaitsForARetractedFireWithoutProposing(t *testing.T) {
