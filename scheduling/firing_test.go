@@ -1,6 +1,8 @@
 package scheduling
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -262,4 +264,37 @@ func TestAScheduleThatCannotBeEvaluatedStopsAlone(t *testing.T) {
 		stop()
 		w.checkFires(&good, began, began.Add(fsm.Duration(time.Minute-time.Second)))
 	})
+}
+
+// stubborn refuses every fire for good.
+type stubborn struct{ *world }
+
+func (s stubborn) Propose(ctx context.Context, op fsm.Opcode, command any) (any, uint64, error) {
+	if _, _, err := s.world.Propose(ctx, op, command); err != nil && !errors.Is(err, errNoQuorum) {
+		return nil, 0, err
+	}
+	return []error{fsm.ErrStale}, 0, nil
+}
+
+func TestFiringDoesNotSpinOnFailures(t *testing.T) {
+	for name, proposer := range map[string]func(w *world) Proposer{
+		"not committed": func(w *world) Proposer { return w },
+		"refused":       func(w *world) Proposer { return stubborn{w} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.register("n1", 1, 100)
+				w.put(specOf("a", every(time.Second)))
+				w.open("n1")
+				w.fault = func(fsm.Opcode) fault { return refused }
+				l := w.leader()
+				l.Proposer = proposer(w)
+				defer w.lead(l.fire)()
+				w.after(10 * time.Second)
+				if n := w.proposed(fsm.OpDecideFires); n < 10 || n > 10*int(time.Second/retryPause)+1 {
+					t.Errorf("%d proposals in ten seconds", n)
+				}
+			})
+		})
+	}
 }
