@@ -1,5 +1,8 @@
 package model
 
+// noDeadline lies beyond everything that is ever waited for.
+const noDeadline = 200
+
 // queueing: fires that wait for the run before them.
 func (l *list) queueing() {
 	two := func(c *Config) {
@@ -13,7 +16,7 @@ func (l *list) queueing() {
 	l.add("q:silent", func(c *Config) { two(c); c.Until, c.Unplaced, c.Budget.Partition = 8, false, 1 })
 	l.add("q:pause", func(c *Config) { two(c); c.Until, c.Unplaced, c.Budget.Pause = 5, false, 1 })
 	l.add("q:chain", func(c *Config) { c.three(Queue); c.Budget.AgentCrash = 1 })
-	manual := func(c *Config) { two(c); c.Manuals, c.Budget.Manual, c.Until = 1, 1, 4 }
+	manual := func(c *Config) { two(c); c.Manuals, c.Budget.Manual, c.Until, c.Deadline = 1, 1, 4, noDeadline }
 	l.add("q:manual", manual)
 	l.add("q:manual-crash", func(c *Config) { manual(c); c.window(3, 3, 1, 3); c.Unplaced, c.Budget.AgentCrash = false, 1 })
 	l.add("q:manual-sup", func(c *Config) { manual(c); c.window(3, 3, 1, 3); c.Unplaced, c.Budget.SupervisorDeath = false, 1 })
@@ -27,6 +30,7 @@ func (l *list) replacing() {
 	two := func(c *Config) {
 		c.window(2, 2, 1, 6)
 		c.Fires, c.Overlap, c.Due[1], c.Unplaced, c.EagerBeats = 2, Replace, 3, true, true
+		c.Deadline = noDeadline
 	}
 	l.add("r:plain", two)
 	l.add("r:fail", func(c *Config) { two(c); c.Until, c.Budget.Failure = 5, 1 })
@@ -39,7 +43,7 @@ func (l *list) replacing() {
 		c.Until, c.Unplaced, c.Budget.Election, c.Candidates = 4, false, 1, []uint8{nodeB}
 	})
 	l.add("r:three", func(c *Config) { c.three(Replace) })
-	manual := func(c *Config) { two(c); c.Manuals, c.Budget.Manual, c.Until = 1, 1, 4 }
+	manual := func(c *Config) { two(c); c.Manuals, c.Budget.Manual, c.Until, c.Deadline = 1, 1, 4, noDeadline }
 	l.add("r:manual", manual)
 	l.add("r:manual-crash", func(c *Config) { manual(c); c.window(3, 3, 1, 3); c.Unplaced, c.Budget.AgentCrash = false, 1 })
 	l.add("r:manual2", func(c *Config) { manual(c); c.Fires, c.Manuals, c.Budget.Manual = 1, 2, 2 })
@@ -113,8 +117,8 @@ func (l *list) wire() {
 		c.Budget.Partition, c.Partitions, c.EagerBeats = 1, []Partition{AMute, ADeaf}, true
 	})
 	l.add("w:answer", func(c *Config) {
-		c.window(2, 5, 3, 6)
-		c.Budget.Election, c.Candidates, c.Deadline, c.AtomicBeats = 1, []uint8{nodeB}, 4, false
+		c.window(2, 4, 2, 4)
+		c.Budget.Election, c.Candidates, c.Skew, c.AtomicBeats = 1, []uint8{nodeB}, 0, false
 	})
 	life := func(c *Config) { c.window(2, 4, 2, 4); c.Registration, c.EagerBeats = true, true }
 	l.add("w:life", func(c *Config) { life(c); c.Budget.AgentCrash = 1 })
