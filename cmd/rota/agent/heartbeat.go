@@ -10,6 +10,7 @@ import (
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/scheduling"
 	"github.com/rota-scheduler/rota/scheduling/executor"
+	"github.com/rota-scheduler/rota/scheduling/executor/failpoint"
 	"github.com/rota-scheduler/rota/transport"
 )
 
@@ -136,7 +137,10 @@ func (a *Agent) callLeader(ctx context.Context, path string, in, out any, local 
 // sendReports hands the executor's reports to the leader.
 func (a *Agent) sendReports(ctx context.Context, reports []fsm.Report) error {
 	batch := fsm.ReportAttempts{Node: a.self.ID, Incarnation: a.self.Incarnation, Reports: reports}
-	return a.callLeader(ctx, pathReports, batch, nil, func() error { return a.takeReports(ctx, batch) })
+	failpoint.Hit(failpoint.ReportDecided)
+	err := a.callLeader(ctx, pathReports, batch, nil, func() error { return a.takeReports(ctx, batch) })
+	failpoint.Hit(failpoint.ReportLogged)
+	return err
 }
 
 // answerHeartbeat is the leader's side of a heartbeat.
@@ -165,6 +169,7 @@ func (a *Agent) takeReports(ctx context.Context, batch fsm.ReportAttempts) error
 	}
 	a.leases.Saw(batch.Node, batch.Incarnation)
 	batch.At = a.clock.Now()
+	failpoint.Hit(failpoint.ReportSent)
 	_, _, err := a.proposer.Propose(ctx, fsm.OpReportAttempts, batch)
 	return err
 }
