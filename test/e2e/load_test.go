@@ -9,6 +9,7 @@ import (
 
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/test/cluster"
+	"github.com/rota-scheduler/rota/test/cluster/record"
 	"github.com/rota-scheduler/rota/transport/api"
 )
 
@@ -156,32 +157,57 @@ func (l *load) describe(id string) string {
 	return b.String()
 }
 
-// quiet returns once an instant's work is done and the next one is not near: no
-// process of the load runs then.
+// quiet returns in a moment in which nothing of the load runs: an instant's work
+// is done, the log has it, and the next instant is not near.
 func (l *load) quiet() {
 	l.t.Helper()
 	cluster.Eventually(l.t, settleWithin, "a moment in which nothing runs", func() error {
 		now := time.Now()
-		if into := now.Sub(now.Truncate(time.Second)); into < 400*time.Millisecond || into > 600*time.Millisecond {
+		instant := now.Truncate(time.Second)
+		if into := now.Sub(instant); into < 350*time.Millisecond || into > 600*time.Millisecond {
 			return fmt.Errorf("%s into the second", into)
 		}
-		running := map[int]bool{}
-		instant := now.Truncate(time.Second)
-		done := map[string]bool{}
-		for _, r := range l.records.Read() {
-			running[r.PID] = r.Event == "begin"
-			if r.ScheduledAt.Equal(instant) && r.Event == "end" {
-				done[r.Job] = true
-			}
+		if err := l.recorded(instant); err != nil {
+			return err
 		}
-		for pid, yes := range running {
-			if yes {
-				return fmt.Errorf("process %d runs", pid)
-			}
-		}
-		if len(done) != len(l.since) {
-			return fmt.Errorf("%d of %d jobs are done with %s", len(done), len(l.since), instant)
-		}
-		return nil
+		return l.logged(instant)
 	})
+}
+
+// recorded says whether each job's process for the instant has ended, and no
+// other runs.
+func (l *load) recorded(instant time.Time) error {
+	running, done := map[int]bool{}, map[string]bool{}
+	for _, r := range l.records.Read() {
+		running[r.PID] = r.Event == record.Begin
+		if r.ScheduledAt.Equal(instant) && r.Event == record.End {
+			done[r.Job] = true
+		}
+	}
+	for pid, yes := range running {
+		if yes {
+			return fmt.Errorf("process %d runs", pid)
+		}
+	}
+	if len(done) != len(l.since) {
+		return fmt.Errorf("%d of %d jobs are done with %s", len(done), len(l.since), instant)
+	}
+	return nil
+}
+
+// logged says whether the log has the end of every run up to the instant. A node
+// that dies for good takes with it what it has not reported yet.
+func (l *load) logged(instant time.Time) error {
+	for _, state := range []fsm.RunState{fsm.RunPending, fsm.RunRunning} {
+		list, err := l.c.Leader().Client().Runs(l.t.Context(), api.RunFilter{State: state}, api.Page{PerPage: 10_000}, api.Read{})
+		if err != nil {
+			return err
+		}
+		for _, r := range list.Items {
+			if r.ScheduledAt <= fsm.At(instant) {
+				return fmt.Errorf("run %s is %s", r.ID, state)
+			}
+		}
+	}
+	return nil
 }

@@ -38,7 +38,8 @@ func (a *Agent) handler() http.Handler {
 	toLeader := transport.NewForwarder(transport.ForwarderConfig{
 		Resolve: func(*http.Request) (string, bool) {
 			l, ok := a.Leader()
-			return l.HTTP, ok && l.ID != a.self.ID
+			// A node that was elected while the request waited serves it itself.
+			return l.HTTP, ok && (l.ID != a.self.ID || a.IsLeader())
 		},
 		OnError: httpapi.ForwardError, Dial: a.seams.Dial, Logger: a.logger,
 	})
