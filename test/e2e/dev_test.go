@@ -17,6 +17,7 @@ var runLine = regexp.MustCompile(`(?m)^\d\d:\d\d:\d\d\.\d{3}  tick +[0-9A-Z]{26}
 // TestDev: a whole cluster by one command, in a pipe. It prints its runs, ends
 // by itself, and leaves no process and no file behind.
 func TestDev(t *testing.T) {
+	t.Parallel()
 	temp := t.TempDir()
 	dev := cluster.StartProgram(t, []string{"TMPDIR=" + temp},
 		"dev", "--nodes", "3", "--for", "10s", "../../docs/examples/hello.hcl")

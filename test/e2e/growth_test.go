@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -52,7 +51,7 @@ func TestNoGrowth(t *testing.T) {
 	c.WaitReady()
 	trigger(t, c, specs, 100)
 	fresh := goroutines(t, c, c.Nodes[2])
-	t.Logf("goroutines: %d after %d runs, %d after a restart", worn, manyRuns, fresh)
+	t.Logf("goroutines of supervisor and agent: %d after %d runs, %d after a restart", worn, manyRuns, fresh)
 	if worn > fresh+slack {
 		t.Errorf("%d goroutines after %d runs, %d after a restart", worn, manyRuns, fresh)
 	}
@@ -84,31 +83,45 @@ func trigger(t *testing.T, c *cluster.Cluster, specs []fsm.JobSpec, n int) {
 	}
 }
 
+// openFiles counts those of each node's processes: supervisor and agent.
 func openFiles(t *testing.T, c *cluster.Cluster) []int {
 	t.Helper()
 	counts := make([]int, len(c.Nodes))
 	for i, n := range c.Nodes {
-		list, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", n.PID()))
-		if err != nil {
-			t.Fatal(err)
+		for _, pid := range cluster.Tree(n.PID()) {
+			counts[i] += cluster.OpenFiles(pid)
 		}
-		counts[i] = len(list)
 	}
 	return counts
 }
 
-// goroutines counts those of an agent by the stacks that it prints when SIGQUIT
-// ends it.
+// goroutines counts those of a node's supervisor and agent, by the stacks that
+// each prints when SIGQUIT ends it. The supervisor is frozen until its agent is
+// done, so that it starts no other.
 func goroutines(t *testing.T, c *cluster.Cluster, n *cluster.Node) int {
 	t.Helper()
 	before := len(n.Log())
+	tree := cluster.Tree(n.PID())
+	n.Pause()
+	for _, pid := range tree[1:] {
+		if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
+			t.Fatal(err)
+		}
+		cluster.Eventually(t, settleWithin, "the end of the agent", func() error {
+			if alive(pid) {
+				return fmt.Errorf("process %d is alive", pid)
+			}
+			return nil
+		})
+	}
 	n.Signal(syscall.SIGQUIT)
+	n.Continue()
 	if err := n.Wait(settleWithin); err != nil {
 		t.Fatal(err)
 	}
-	count := strings.Count(n.Log()[before:], "\ngoroutine ")
-	if count == 0 {
-		t.Fatalf("%s printed no stacks", n.Name)
+	stacks := n.Log()[before:]
+	if dumps := strings.Count(stacks, "SIGQUIT: quit"); dumps != len(tree) {
+		t.Fatalf("%d of %d processes of %s printed stacks", dumps, len(tree), n.Name)
 	}
-	return count
+	return strings.Count(stacks, "\ngoroutine ")
 }

@@ -1,5 +1,8 @@
 // Package e2e tests the program as a user has it: real agents on loopback, the
 // real command line, and jobs whose processes write down when they ran.
+//
+// Tests that load the machine or judge how fast the cluster is run alone; those
+// that mostly wait run beside each other.
 package e2e
 
 import (

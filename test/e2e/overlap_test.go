@@ -37,6 +37,7 @@ func startExclusive(t *testing.T, c *cluster.Cluster, stay time.Duration) *load 
 
 // TestOverlapForbid: while a run goes on, what is due is skipped.
 func TestOverlapForbid(t *testing.T) {
+	t.Parallel()
 	c := cluster.Start(t, cluster.Options{})
 	l := startExclusive(t, c, 2500*time.Millisecond)
 	begun(t, l, "alone", 4)
@@ -51,6 +52,7 @@ func TestOverlapForbid(t *testing.T) {
 // asks back the fires that nodes hold already. It runs, alone, and every fire
 // still has its one outcome.
 func TestManualRunAmongArmedFires(t *testing.T) {
+	t.Parallel()
 	c := cluster.Start(t, cluster.Options{})
 	l := startExclusive(t, c, 50*time.Millisecond)
 	begun(t, l, "alone", 2)

@@ -16,6 +16,7 @@ const pastHorizon = 6 * time.Second
 // TestPauseResumeDelete goes through a follower. When pause or delete answers,
 // nothing more starts, the fires included that were placed on nodes already.
 func TestPauseResumeDelete(t *testing.T) {
+	t.Parallel()
 	c := cluster.Start(t, cluster.Options{})
 	l := startLoad(t, c, 2)
 	paused, deleted := "tick-00", "tick-01"

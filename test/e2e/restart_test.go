@@ -79,6 +79,7 @@ func checkVersions(t *testing.T, c *cluster.Cluster, key fsm.JobKey) {
 // TestKillAllUnderLoad kills every agent while jobs are due. Nothing is lost or
 // doubled when they are back: what was missed is made up for.
 func TestKillAllUnderLoad(t *testing.T) {
+	t.Parallel()
 	c := cluster.Start(t, cluster.Options{})
 	l := startLoad(t, c, 5)
 	cluster.Until(t, time.Now().Add(3*time.Second))

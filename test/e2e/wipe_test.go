@@ -20,6 +20,7 @@ const rejoinWithin = 90 * time.Second
 // gets a new identity, joins without a vote, and votes once it is stable; the
 // old identity goes. Meanwhile no fire is lost or doubled.
 func TestWipedNode(t *testing.T) {
+	t.Parallel()
 	c := cluster.Start(t, cluster.Options{})
 	l := startLoad(t, c, 5)
 	l.quiet()
