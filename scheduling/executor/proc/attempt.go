@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/rota-scheduler/rota/scheduling/executor/proc/cgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -31,11 +33,13 @@ type attempt struct {
 	fenced bool // a lapse of contact ends it
 	// stopAfter is the lapse, counted from the newest contact.
 	stopAfter time.Duration
-	note   []byte
+	note      []byte
 
 	out    *output
 	pipes  []*pipe
 	orphan *orphans
+	group  *cgroup.Group // nil: none on this host
+	limits cgroup.Limits
 	kin    kin
 	pidfd  *os.File
 
@@ -101,14 +105,16 @@ func (a *attempt) supervise() *Result {
 	a.mu.Lock()
 	a.exited = true
 	a.mu.Unlock()
+	verdict := a.group.Verdict() // goes with the group
 	leftErr := a.clearLeftovers()
 	status := a.reap()
 	for _, p := range a.pipes {
 		p.finish()
 	}
 	r := a.conclude(status)
+	r.tell(verdict, a.limits)
 	if leftErr != nil {
-		r.Error = leftErr.Error()
+		r.addError(leftErr.Error())
 	}
 	a.out.finish(r)
 	return r
@@ -189,16 +195,23 @@ func (a *attempt) dueLocked(now time.Time, end bool) (sig unix.Signal, due bool)
 	return 0, false
 }
 
-// signal reaches everything of the attempt: the group, in one stroke that no
-// fork escapes, and whatever has left it, which is looked up before the first
-// death cuts a line of descent. The main process is not reaped yet, so the
-// group's number is still its own.
+// signal reaches everything of the attempt: the process group, in one stroke
+// that no fork escapes, and whatever has left it, which is looked up before the
+// first death cuts a line of descent; then what only the control group knows of.
+// Nothing gets a SIGTERM twice: to some programs the second one means hurry. The
+// main process is not reaped yet, so the process group's number is its own.
 func (a *attempt) signal(sig unix.Signal) error {
 	sigs := []unix.Signal{sig}
 	if sig == unix.SIGTERM {
 		sigs = append(sigs, unix.SIGCONT) // the stopped ones could not hear it
 	}
 	members, err := a.orphan.members(&a.kin)
+	told := func(pid int) bool {
+		return slices.ContainsFunc(members, func(p procStat) bool { return p.pid == pid })
+	}
+	if sig == unix.SIGKILL {
+		a.group.Kill()
+	}
 	for _, s := range sigs {
 		_ = unix.Kill(-a.pid, s) // ESRCH: no group any more, and nothing to do
 	}
@@ -207,6 +220,9 @@ func (a *attempt) signal(sig unix.Signal) error {
 			signalProcess(p, sigs...)
 		}
 	}
+	if sig != unix.SIGKILL {
+		a.group.Signal(told, sigs...)
+	}
 	return err
 }
 
@@ -214,11 +230,12 @@ func (a *attempt) signal(sig unix.Signal) error {
 // nothing of it is there.
 func (a *attempt) clearLeftovers() (err error) {
 	for pause := minLeftoverPause; ; pause = min(2*pause, maxLeftoverPause) {
+		gone := a.group.Remove()
 		left, unsure := a.orphan.left(&a.kin)
-		if !left && !unsure {
-			return err
+		if gone && !left && (!unsure || a.group != nil) {
+			return err // a control group is sure of what it holds
 		}
-		if left {
+		if left || !gone {
 			a.mu.Lock()
 			sig, due := a.dueLocked(time.Now(), true)
 			a.mu.Unlock()
@@ -308,7 +325,7 @@ func (a *attempt) end(r *Result) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.state, a.result = Ended, r
-	a.out, a.pipes, a.orphan, a.kin.known = nil, nil, nil, nil
+	a.out, a.pipes, a.orphan, a.group, a.kin.known = nil, nil, nil, nil, nil
 }
 
 func (a *attempt) describe() string {

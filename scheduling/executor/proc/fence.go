@@ -67,6 +67,7 @@ func (m *Manager) tick() {
 		case <-m.rearm:
 		case <-t.C:
 			m.orphans.reap()
+			m.groups.Retry()
 		}
 		t.Reset(m.untilLapse())
 	}

@@ -2,12 +2,14 @@ package proc
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
+	"github.com/rota-scheduler/rota/scheduling/executor/proc/cgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -33,15 +35,19 @@ type forkJob struct {
 	path  string
 	argv  []string
 	attr  syscall.ProcAttr
-	check func() error // the last look before the fork
+	group *cgroup.Group
+	cred  *syscall.Credential // nil: as this process
+	umask *int                // nil: this process's
+	check func() error        // the last look before the fork
 	reply chan<- forkReply
 }
 
 type forkReply struct {
 	pid     int
 	pidfd   int
-	refused error // from check: nothing was forked
+	refused error // nothing was forked
 	err     error // from fork or exec
+	stray   error // the thread could not leave the group
 }
 
 func newForkers(n int) *forkers {
@@ -84,14 +90,30 @@ func (f *forkers) lock(ready chan<- struct{}) {
 	// Returning while locked ends the thread, on purpose.
 }
 
-func (j *forkJob) fork() forkReply {
-	if err := j.check(); err != nil {
-		return forkReply{refused: err}
+// fork makes the thread what the child is to inherit from it, forks, and makes
+// it what it was.
+func (j *forkJob) fork() (r forkReply) {
+	r.pidfd = -1
+	j.attr.Sys = &syscall.SysProcAttr{
+		Setsid: true, Pdeathsig: syscall.SIGKILL, PidFD: &r.pidfd, Credential: j.cred,
 	}
-	pidfd := -1
-	j.attr.Sys = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL, PidFD: &pidfd}
-	pid, err := syscall.ForkExec(j.path, j.argv, &j.attr)
-	return forkReply{pid: pid, pidfd: pidfd, err: err}
+	defer func() { r.stray = j.group.Leave() }()
+	if err := j.group.Enter(j.attr.Sys); err != nil {
+		r.refused = fmt.Errorf("%w: %w", ErrExhausted, err)
+		return r
+	}
+	if j.umask != nil {
+		// A mask is the process's until the thread has one of its own.
+		if err := unix.Unshare(unix.CLONE_FS); err != nil {
+			r.err = fmt.Errorf("cannot set a umask on this host: %w", err)
+			return r
+		}
+		defer unix.Umask(unix.Umask(*j.umask))
+	}
+	if r.refused = j.check(); r.refused == nil {
+		r.pid, r.err = syscall.ForkExec(j.path, j.argv, &j.attr)
+	}
+	return r
 }
 
 // do forks on one of the threads and waits for the outcome; when ctx ends

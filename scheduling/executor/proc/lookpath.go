@@ -2,10 +2,11 @@ package proc
 
 import (
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -37,12 +38,16 @@ func lookPath(program, dir string, env []string) (string, error) {
 
 // explain turns the bare errno of a failed fork and exec into what a person
 // can act on: the kernel does not say whether directory or program is missing.
-func explain(path, dir string, err error) string {
-	if st, serr := os.Stat(dir); serr != nil || !st.IsDir() {
+func explain(path string, req StartRequest, err error) string {
+	if st, serr := os.Stat(req.Dir); serr != nil || !st.IsDir() {
 		if serr == nil {
-			serr = fs.ErrInvalid
+			serr = unix.ENOTDIR
 		}
-		return fmt.Sprintf("cannot start %s: working directory %s: %v", path, dir, serr)
+		return fmt.Sprintf("cannot start %s: working directory %s: %v", path, req.Dir, serr)
 	}
-	return fmt.Sprintf("cannot start %s in %s: %v", path, dir, err)
+	as := ""
+	if req.User != "" {
+		as = " as user " + req.User
+	}
+	return fmt.Sprintf("cannot start %s in %s%s: %v", path, req.Dir, as, err)
 }

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rota-scheduler/rota/scheduling/executor/proc/cgroup"
 	"golang.org/x/sys/unix"
 )
 
@@ -51,6 +52,7 @@ type Manager struct {
 	journal *journal
 	forkers *forkers
 	orphans *orphans
+	groups  *cgroup.Tree
 	null    *os.File
 
 	running sync.WaitGroup // attempts between admit and their end
@@ -115,6 +117,9 @@ func (m *Manager) open(ctx context.Context, dir string) (err error) {
 	if m.journal, records, skipped, err = openJournal(ctx, dir); err != nil {
 		return err
 	}
+	if m.groups, err = cgroup.Open(ctx, dir, m.log); err != nil {
+		return err
+	}
 	if skipped > 0 {
 		m.log.Warn("journal has unreadable records", "path", m.journal.path, "records", skipped)
 	}
@@ -122,6 +127,11 @@ func (m *Manager) open(ctx context.Context, dir string) (err error) {
 }
 
 func (m *Manager) release() {
+	if m.groups != nil {
+		if err := m.groups.Close(); err != nil {
+			m.log.Warn("closing the control groups", "error", err)
+		}
+	}
 	if m.journal != nil {
 		if err := m.journal.close(); err != nil {
 			m.log.Warn("closing the journal", "error", err)

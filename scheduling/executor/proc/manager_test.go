@@ -171,7 +171,7 @@ func TestExecAfterExpiryIsKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.openPipes(); err != nil {
+	if err := a.openPipes(nil); err != nil {
 		t.Fatal(err)
 	}
 	job := forkJob{path: req.Argv[0], argv: req.Argv, check: func() error { return nil }}

@@ -62,9 +62,8 @@ func expired(req StartRequest, now int64) bool { return req.Expiry != 0 && now >
 
 // withdraw makes a refused start as if it had never been.
 func (m *Manager) withdraw(a *attempt) {
-	for _, p := range a.pipes {
-		p.abandon()
-	}
+	a.abandonPipes()
+	m.groups.Discard(a.group)
 	if err := m.journal.append(record{Op: opForget, ID: a.id}); err != nil {
 		// A successor would list it as killed, which is safe: it says more than
 		// what happened, not less.
@@ -76,13 +75,13 @@ func (m *Manager) withdraw(a *attempt) {
 
 // launch returns a refusal, or nil once a result is sure to follow.
 func (m *Manager) launch(ctx context.Context, a *attempt, req StartRequest) error {
-	job := forkJob{argv: req.Argv, check: func() error { return lastLook(ctx, a, req) }}
-	var err error
-	if job.path, err = lookPath(req.Argv[0], req.Dir, req.Env); err != nil {
+	job, err := m.prepare(a, &req)
+	if err != nil {
 		m.endSoon(a, a.failedStart(err.Error()))
 		return nil
 	}
-	if err := a.openPipes(); err != nil {
+	job.check = func() error { return lastLook(ctx, a, req) }
+	if err := a.openPipes(job.cred); err != nil {
 		return fmt.Errorf("%w: %w", ErrExhausted, err)
 	}
 	err = m.journal.append(record{
@@ -96,6 +95,9 @@ func (m *Manager) launch(ctx context.Context, a *attempt, req StartRequest) erro
 		Files: []uintptr{m.null.Fd(), uintptr(a.pipes[0].w), uintptr(a.pipes[1].w)},
 	}
 	r := m.forkers.do(ctx, job)
+	if r.stray != nil {
+		m.log.Warn("after a start", "attempt", a.id, "error", r.stray)
+	}
 	switch {
 	case r.refused != nil:
 		return r.refused
@@ -103,10 +105,33 @@ func (m *Manager) launch(ctx context.Context, a *attempt, req StartRequest) erro
 		return fmt.Errorf("%w: %w", ErrExhausted, r.err)
 	case r.err != nil:
 		a.abandonPipes()
-		m.endSoon(a, a.failedStart(explain(job.path, req.Dir, r.err)))
+		m.groups.Discard(a.group)
+		m.endSoon(a, a.failedStart(explain(job.path, req, r.err)))
 		return nil
 	}
 	return m.run(a, req, r)
+}
+
+// prepare works out what a fork needs: program, user, control group. An error is
+// a start failure.
+func (m *Manager) prepare(a *attempt, req *StartRequest) (job forkJob, err error) {
+	job = forkJob{argv: req.Argv, umask: req.Umask}
+	if req.User != "" {
+		who, err := findUser(req.User)
+		if err != nil {
+			return job, err
+		}
+		if job.cred, err = who.credential(); err != nil {
+			return job, err
+		}
+		req.Env = who.environment(req.Env)
+	}
+	if job.path, err = lookPath(req.Argv[0], req.Dir, req.Env); err != nil {
+		return job, err
+	}
+	a.group, err = m.group(req)
+	job.group, a.limits = a.group, req.limits()
+	return job, err
 }
 
 func (m *Manager) mark(id string) string { return m.instance + "/" + id }
@@ -143,13 +168,20 @@ func (m *Manager) run(a *attempt, req StartRequest, r forkReply) error {
 	return nil
 }
 
-func (a *attempt) openPipes() error {
+// openPipes makes the pipes, which belong to whom the program runs as: it may
+// open its own /dev/stdout again.
+func (a *attempt) openPipes(cred *syscall.Credential) error {
 	for _, s := range []*streamFiles{&a.out.out, &a.out.errs} {
 		p, err := newPipe(a.out, s)
 		if err != nil {
 			return err
 		}
 		a.pipes = append(a.pipes, p)
+		if cred != nil {
+			if err := unix.Fchown(p.w, int(cred.Uid), int(cred.Gid)); err != nil {
+				return fmt.Errorf("pipe for %s: %w", s.name, err)
+			}
+		}
 	}
 	return nil
 }

@@ -66,6 +66,21 @@ type StartRequest struct {
 	Env []string `json:"env,omitempty"`
 	// Dir is the working directory; empty means "/".
 	Dir string `json:"dir,omitempty"`
+	// User is as whom to run: a name or a uid, with ":gid" behind it to choose
+	// another group; empty means as this process does. HOME, LOGNAME, SHELL and
+	// USER of Env are replaced by the user's own. Needs root. A user that is
+	// not there is a start failure.
+	User string `json:"user,omitempty"`
+	// Umask is the file mode creation mask; nil means this process's own.
+	Umask *int `json:"umask,omitempty"`
+	// CPU is a hard limit in cores for everything of the attempt together: 0.5
+	// is half of one. Memory is in bytes, and cannot be exceeded by swapping.
+	// Pids is how many processes and threads there may be at a time. 0 means no
+	// limit. A limit that this host cannot keep (see Capabilities) is a start
+	// failure.
+	CPU    float64 `json:"cpu,omitempty"`
+	Memory int64   `json:"memory,omitempty"`
+	Pids   int64   `json:"pids,omitempty"`
 	// Timeout ends the attempt; 0 means none. Time in suspend does not count.
 	Timeout time.Duration `json:"timeout,omitempty"`
 	// Grace is what lies between SIGTERM and SIGKILL; 0 means DefaultGrace.
@@ -120,8 +135,12 @@ type Result struct {
 	ExitCode int `json:"exit_code"`
 	// Signal is the signal that ended the main process, such as "SIGKILL".
 	Signal string `json:"signal,omitempty"`
-	// Error says why a start failed, or what else went wrong.
+	// Error says why a start failed, which limit ended the attempt, or what else
+	// went wrong.
 	Error string `json:"error,omitempty"`
+	// OOM means that the attempt failed and that the kernel had killed a process
+	// of it for lack of memory under its limit.
+	OOM bool `json:"oom,omitempty"`
 	// StartedAt and EndedAt are Unix nanoseconds of the wall clock. StartedAt
 	// is 0 where nothing was executed.
 	StartedAt int64 `json:"started_at,omitempty"`
@@ -192,6 +211,12 @@ func (r StartRequest) withDefaults() (StartRequest, error) {
 		return r, fmt.Errorf("%w: attempt %s: timeout, grace, stop_after and output limit must not be negative", ErrInvalid, r.ID)
 	case r.OutputDir != "" && !filepath.IsAbs(r.OutputDir):
 		return r, fmt.Errorf("%w: attempt %s: output directory %q must be absolute", ErrInvalid, r.ID, r.OutputDir)
+	}
+	if err := r.limits().Check(); err != nil {
+		return r, fmt.Errorf("%w: attempt %s: %w", ErrInvalid, r.ID, err)
+	}
+	if r.Umask != nil && (*r.Umask < 0 || *r.Umask > 0o777) {
+		return r, fmt.Errorf("%w: attempt %s: umask must lie between 0 and 0777, got %#o", ErrInvalid, r.ID, *r.Umask)
 	}
 	if r.Dir == "" {
 		r.Dir = "/"

@@ -1,0 +1,111 @@
+package cgroup
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	placesName = "cgroups" // in the node's own directory
+	namePrefix = "rota-"
+	sweepPause = 5 * time.Millisecond
+)
+
+// places is a file: the node's id, then every directory that it has made groups
+// in, one a line. A node that is started elsewhere on the host the next time
+// (by hand, by a service) still finds what its predecessor left.
+type places struct {
+	path string
+	id   string
+	dirs []string
+}
+
+func openPlaces(path string) (*places, error) {
+	b, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("read places of control groups: %w", err)
+	}
+	p := &places{path: path}
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	if plausible(lines[0]) {
+		p.id, p.dirs = lines[0], lines[1:]
+		return p, nil
+	}
+	p.id = rand.Text()
+	return p, nil
+}
+
+// plausible keeps a damaged file from naming other people's groups.
+func plausible(id string) bool {
+	return len(id) >= 16 && readable(id) == id
+}
+
+func (p *places) name() string { return namePrefix + p.id }
+
+// make makes a directory for groups, on record before it exists.
+func (p *places) make(base string) error {
+	known := false
+	for _, d := range p.dirs {
+		known = known || d == base
+	}
+	if !known {
+		p.dirs = append(p.dirs, base)
+		if err := p.save(); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(base, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("make control group: %w", err)
+	}
+	return nil
+}
+
+func (p *places) save() error {
+	content := p.id + "\n" + strings.Join(p.dirs, "\n") + "\n"
+	if err := os.WriteFile(p.path+".new", []byte(content), 0o640); err != nil {
+		return fmt.Errorf("record place of control groups: %w", err)
+	}
+	if err := os.Rename(p.path+".new", p.path); err != nil {
+		return fmt.Errorf("record place of control groups: %w", err)
+	}
+	return nil
+}
+
+// sweep kills and removes everything that a predecessor left, until nothing is
+// there or ctx ends.
+func (p *places) sweep(ctx context.Context) error {
+	t := time.NewTicker(sweepPause)
+	defer t.Stop()
+	for _, dir := range p.dirs {
+		if filepath.Base(dir) != p.name() || !isCgroup(dir) {
+			continue // gone, or damage
+		}
+		for !remove(dir) {
+			kill(dir)
+			select {
+			case <-t.C:
+			case <-ctx.Done():
+				return fmt.Errorf("control group %s of an earlier life still has %d processes: %w", dir, len(members(dir)), ctx.Err())
+			}
+		}
+	}
+	return nil
+}
+
+// isCgroup says whether a directory is a control group and nothing else.
+func isCgroup(dir string) bool {
+	var st unix.Statfs_t
+	if unix.Statfs(dir, &st) != nil {
+		return false
+	}
+	return st.Type == unix.CGROUP2_SUPER_MAGIC || st.Type == unix.CGROUP_SUPER_MAGIC
+}
