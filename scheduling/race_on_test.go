@@ -1,0 +1,6 @@
+//go:build race
+
+package scheduling
+
+// underRace: the race detector makes everything about eight times slower.
+const underRace = true
