@@ -18,7 +18,9 @@ import (
 // stopWithin bounds a stop by SIGTERM, which gives running jobs their grace.
 const stopWithin = 40 * time.Second
 
-// Node is one agent: its place, and the process that is it now.
+// Node is one agent: its place, and the processes that are it now. "rota agent"
+// is a supervisor, which is what a test starts and signals, and the agent proper,
+// its child.
 type Node struct {
 	Name string
 	IP   string
@@ -95,7 +97,7 @@ func (n *Node) wait(cmd *exec.Cmd, ended chan struct{}) {
 	close(ended)
 }
 
-// PID returns the process id of the agent, 0 while it is down.
+// PID returns the process id of the supervisor, 0 while the node is down.
 func (n *Node) PID() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -105,23 +107,56 @@ func (n *Node) PID() int {
 	return n.cmd.Process.Pid
 }
 
-// Signal sends a signal to the agent alone.
+// AgentPID returns the process id of the agent proper, 0 if there is none now.
+func (n *Node) AgentPID() int {
+	supervisor := n.PID()
+	for _, pid := range children(supervisor) {
+		if sameProgram(pid, supervisor) {
+			return pid
+		}
+	}
+	return 0
+}
+
+// KillAgent ends the agent proper with SIGKILL. The supervisor starts another.
+func (n *Node) KillAgent() {
+	n.t.Helper()
+	n.signal(n.AgentPID(), syscall.SIGKILL)
+}
+
+// Signal sends a signal to the supervisor alone.
 func (n *Node) Signal(sig syscall.Signal) {
 	n.t.Helper()
-	if pid := n.PID(); pid == 0 {
+	n.signal(n.PID(), sig)
+}
+
+func (n *Node) signal(pid int, sig syscall.Signal) {
+	n.t.Helper()
+	if pid == 0 {
 		n.t.Fatalf("%s is down: no signal %s", n.Name, sig)
-	} else if err := syscall.Kill(pid, sig); err != nil {
-		n.t.Fatalf("signal %s to %s: %v", sig, n.Name, err)
+	}
+	if err := syscall.Kill(pid, sig); err != nil {
+		n.t.Fatalf("signal %s to %d of %s: %v", sig, pid, n.Name, err)
 	}
 }
 
-// Pause freezes the agent, and Continue lets it go on.
-func (n *Node) Pause() { n.t.Helper(); n.Signal(syscall.SIGSTOP) }
+// Pause freezes the node's own processes, not the jobs: first the supervisor, so
+// that the agent cannot change meanwhile.
+func (n *Node) Pause() {
+	n.t.Helper()
+	n.Signal(syscall.SIGSTOP)
+	n.signal(n.AgentPID(), syscall.SIGSTOP)
+}
 
 // Continue ends a Pause.
-func (n *Node) Continue() { n.t.Helper(); n.Signal(syscall.SIGCONT) }
+func (n *Node) Continue() {
+	n.t.Helper()
+	n.signal(n.AgentPID(), syscall.SIGCONT)
+	n.Signal(syscall.SIGCONT)
+}
 
-// Kill ends the agent with SIGKILL and returns when it is gone.
+// Kill ends the supervisor with SIGKILL, which takes the agent and the jobs with
+// it, and returns when it is gone.
 func (n *Node) Kill() {
 	n.t.Helper()
 	n.Signal(syscall.SIGKILL)

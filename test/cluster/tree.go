@@ -12,6 +12,14 @@ import (
 // it looks may be missing.
 func Tree(pid int) []int {
 	all := []int{pid}
+	for _, child := range children(pid) {
+		all = append(all, Tree(child)...)
+	}
+	return all
+}
+
+func children(pid int) []int {
+	var all []int
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid)) // the pattern is right
 	for _, path := range lists {
 		text, err := os.ReadFile(path)
@@ -20,7 +28,7 @@ func Tree(pid int) []int {
 		}
 		for _, field := range strings.Fields(string(text)) {
 			if child, err := strconv.Atoi(field); err == nil {
-				all = append(all, Tree(child)...)
+				all = append(all, child)
 			}
 		}
 	}
@@ -34,4 +42,14 @@ func OpenFiles(pid int) int {
 		return 0
 	}
 	return len(list)
+}
+
+// sameProgram says whether both processes run the same file.
+func sameProgram(a, b int) bool {
+	x, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", a))
+	if err != nil {
+		return false // it has ended
+	}
+	y, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", b))
+	return err == nil && x == y
 }

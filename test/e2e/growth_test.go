@@ -102,7 +102,7 @@ func goroutines(t *testing.T, c *cluster.Cluster, n *cluster.Node) int {
 	t.Helper()
 	before := len(n.Log())
 	tree := cluster.Tree(n.PID())
-	n.Pause()
+	n.Signal(syscall.SIGSTOP)
 	for _, pid := range tree[1:] {
 		if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
 			t.Fatal(err)
@@ -115,7 +115,7 @@ func goroutines(t *testing.T, c *cluster.Cluster, n *cluster.Node) int {
 		})
 	}
 	n.Signal(syscall.SIGQUIT)
-	n.Continue()
+	n.Signal(syscall.SIGCONT)
 	if err := n.Wait(settleWithin); err != nil {
 		t.Fatal(err)
 	}
