@@ -34,6 +34,11 @@ func TestTerms(t *testing.T) {
 			if g := w.beat("n2"); g.OK {
 				t.Error("granted a lease without a term")
 			}
+			now := w.now()
+			w.clock.Sample(now+5, w.mono(), w.mono())
+			if w.now() != now+5 {
+				t.Error("the clock does not follow anybody after the term")
+			}
 			w.after(time.Second)
 		}
 		l := w.leader()

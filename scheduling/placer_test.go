@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
@@ -50,7 +51,7 @@ func TestWhatDoesNotFitWaits(t *testing.T) {
 
 func TestANodeThatBecomesReadyIsUsedAtOnce(t *testing.T) {
 	for name, arrive := range map[string]func(w *world){
-		"a new one": func(w *world) { w.register("n2", 1, 100); w.beat("n2") },
+		"a new one": func(w *world) { w.register("n2", 1, 100); synctest.Wait(); w.beat("n2") },
 		"one that is put back": func(w *world) {
 			w.apply(fsm.OpSetNodeStatus, fsm.SetNodeStatus{ID: "n1", Status: fsm.NodeReady})
 		},
@@ -112,6 +113,7 @@ func TestFiresThatSitOnNoNode(t *testing.T) {
 	}{
 		{"missed after its deadline", fsm.OverlapAllow, 2 * time.Second, "skipped missed"},
 		{"not before", fsm.OverlapAllow, 2*time.Second - time.Millisecond, " "},
+		{"not skipped before its instant", fsm.OverlapForbid, -time.Second, " "},
 		{"skipped while the one before it is active", fsm.OverlapForbid, placePoll, "skipped overlap"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
