@@ -53,6 +53,7 @@ const (
 	report
 	arm
 	rearm
+	armLate
 	commitUnplaced
 	miss
 	skip
@@ -128,6 +129,7 @@ var kinds = [kindCount]kindInfo{
 	report:             {normal, 6, "agent {node} reports {run}: {entry}"},
 	arm:                {normal, 7, "leader arms {run} on {node}"},
 	rearm:              {normal, 7, "leader arms {run} again, on {node}"},
+	armLate:            {fault, 7, "LEADER ARMS {run} on {node}, whose lease has lapsed meanwhile"},
 	commitUnplaced:     {normal, 8, "leader commits {run}, on no node"},
 	miss:               {normal, 7, "leader: {run} is missed"},
 	skip:               {normal, 7, "leader skips {run}, which sits on no node"},

@@ -89,11 +89,14 @@ func (st *step) place(i int) {
 func (st *step) armOn(kind Kind, i int, condition uint8) {
 	s := st.state
 	for x := range executors {
-		inTouch := s.Answering[x] != 0 && (s.Now < s.Answered[x]+st.Lease || st.LateArming)
-		if !inTouch || s.Log.Drained&bit(x) != 0 || (st.FirstOnA && kind == arm && x != nodeA) {
+		lapsed := s.Now >= s.Answered[x]+st.Lease
+		if s.Answering[x] == 0 || (lapsed && !st.LateArming) || s.Log.Drained&bit(x) != 0 || (st.FirstOnA && kind == arm && x != nodeA) {
 			continue
 		}
 		a := of(kind, x, i)
+		if lapsed {
+			a.Kind = armLate
+		}
 		if x == nodeA {
 			a.Late = 1
 		}

@@ -129,4 +129,24 @@ func (l *list) windows() {
 	l.add("m:chain", func(c *Config) { c.three(Forbid); c.Budget.AgentCrash = 1 })
 	l.add("m:chain-sup", func(c *Config) { c.three(Forbid); c.Budget.SupervisorDeath = 1 })
 	l.add("m:missed", func(c *Config) { c.window(3, 3, 1, 8) })
+	l.add("m:fail", func(c *Config) {
+		c.window(3, 3, 1, 3)
+		c.Fires, c.Overlap, c.Due[1], c.Budget.Failure = 2, Forbid, 3, 1
+	})
+	l.add("m:maybe", func(c *Config) {
+		c.window(3, 3, 1, 4)
+		c.Fires, c.Overlap, c.Due[1], c.Deadline, c.Budget.SupervisorDeath, c.EagerBeats = 2, Forbid, 4, 0, 1, true
+	})
+	l.add("m:life", func(c *Config) {
+		c.window(3, 4, 1, 4)
+		c.Skew, c.Budget.AgentCrash, c.Budget.Election, c.Candidates, c.EagerBeats = 0, 1, 1, toB, true
+	})
+	l.add("m:late", func(c *Config) {
+		c.window(1, 4, 3, 5)
+		c.Skew, c.Deadline = 0, 0
+	})
+	l.add("m:fastA", func(c *Config) {
+		c.window(2, 3, 1, 3)
+		c.Offset, c.Budget.AgentCrash = fastA, 1
+	})
 }

@@ -45,7 +45,7 @@ func (m *Model) checkLive(s *State) Broken {
 		return ""
 	}
 	var alive [executors]uint8 // sets of shards
-	var any uint8              // set of runs
+	var inRuns uint8           // set of runs
 	for x := range executors {
 		if !m.counts(s, x) {
 			continue
@@ -53,18 +53,18 @@ func (m *Model) checkLive(s *State) Broken {
 		for i := range shards {
 			if s.Exec[x].Local[i].State == live {
 				alive[x] |= bit(i)
-				any |= bit(runOf(i))
+				inRuns |= bit(runOf(i))
 			}
 		}
 	}
 	if alive[nodeA]&alive[nodeB] != 0 {
 		return TwoAttempts
 	}
-	if m.Overlap != Allow && any&(any-1) != 0 {
+	if m.Overlap != Allow && inRuns&(inRuns-1) != 0 {
 		return TwoRuns
 	}
 	for r := range runs {
-		if any&bit(r) != 0 && s.Log.ended(r) {
+		if inRuns&bit(r) != 0 && s.Log.ended(r) {
 			return StillAlive
 		}
 	}

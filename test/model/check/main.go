@@ -56,7 +56,7 @@ func run(o options) (broken bool, err error) {
 		found = true
 		c.Off = off
 		r := check(o, &model.Model{Config: c})
-		print(o, c.Name, r)
+		show(o, c.Name, r)
 		broken = broken || r.Broken != ""
 	}
 	if !found {
@@ -81,8 +81,8 @@ func rules(names string) (off model.RuleSet, err error) {
 
 func chosen(patterns, name string) bool {
 	for p := range strings.SplitSeq(patterns, ",") {
-		prefix, any := strings.CutSuffix(p, "*")
-		if name == p || (any && strings.HasPrefix(name, prefix)) {
+		prefix, open := strings.CutSuffix(p, "*")
+		if name == p || (open && strings.HasPrefix(name, prefix)) {
 			return true
 		}
 	}
@@ -99,7 +99,7 @@ func check(o options, m *model.Model) model.Result {
 	return m.Search(limits)
 }
 
-func print(o options, name string, r model.Result) {
+func show(o options, name string, r model.Result) {
 	verdict := "bounded"
 	switch {
 	case r.Broken != "":
