@@ -11,9 +11,9 @@ import (
 // changes of the clocks of six zones included: fixed and wildcard schedules,
 // every instant decided once and in order.
 func TestTwoYearsOfDaylightSaving(t *testing.T) {
-	years := 2
+	length, least := 2*366*day, 17_000
 	if testing.Short() || underRace {
-		years = 1
+		length, least = 120*day, 2_800 // the northern spring and the southern autumn
 	}
 	bubble(t, func(w *world) {
 		defer w.nodes()()
@@ -31,15 +31,14 @@ func TestTwoYearsOfDaylightSaving(t *testing.T) {
 		w.put(jobs...)
 		began := w.now()
 		stop := w.firing()
-		length := time.Duration(years) * 366 * day
 		w.after(length + time.Second)
 		stop()
 		total := 0
 		for i := range jobs {
 			total += w.checkFires(&jobs[i], began, began.Add(fsm.Duration(length)))
 		}
-		if want := years * 365 * 6 * 4; total < want {
-			t.Errorf("%d instants in %d years, want at least %d", total, years, want)
+		if total < least {
+			t.Errorf("only %d instants, want at least %d", total, least)
 		}
 	})
 }

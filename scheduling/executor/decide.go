@@ -213,9 +213,16 @@ func (e *Executor) follow(ctx context.Context, s *fsm.Shard, l *local) {
 }
 
 func (e *Executor) kill(ctx context.Context, ref fsm.AttemptRef, reason string) {
-	if err := e.cfg.Processes.Kill(ctx, ref.String(), reason); err != nil && ctx.Err() == nil {
-		e.cfg.Logger.Error("cannot kill an attempt", "attempt", ref, "reason", reason, "error", err)
+	err := e.cfg.Processes.Kill(ctx, ref.String(), reason)
+	if err == nil || ctx.Err() != nil {
+		return
 	}
+	e.cfg.Logger.Error("cannot kill an attempt; trying again", "attempt", ref, "reason", reason, "error", err)
+	e.mu.Lock()
+	if l := e.locals[ref]; l != nil {
+		l.killed = false // the next pass tries again
+	}
+	e.mu.Unlock()
 }
 
 // release deals with attempts that the log no longer binds to this node: what

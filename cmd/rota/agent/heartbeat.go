@@ -55,10 +55,21 @@ type heartbeatAnswer struct {
 
 // beat keeps this node's lease alive until ctx ends.
 func (a *Agent) beat(ctx context.Context) error {
+	refused := "" // what the leader said last, which is said once
 	for ctx.Err() == nil {
 		pause := a.timing.Heartbeat
-		if err := a.beatOnce(ctx); err != nil {
-			pause = a.timing.Heartbeat / heartbeatRetries
+		err := a.beatOnce(ctx)
+		var answer *transport.APIError
+		switch {
+		case err == nil:
+			refused = ""
+		case errors.As(err, &answer) && answer.Status == http.StatusConflict:
+			if answer.Message != refused {
+				refused = answer.Message
+				a.logger.Error("the leader gives this node no work", "reason", refused)
+			}
+		default:
+			pause /= heartbeatRetries
 			if ctx.Err() == nil && !errors.Is(err, transport.ErrNoLeader) {
 				a.logger.Debug("heartbeat failed", "error", err)
 			}
@@ -148,6 +159,9 @@ func (a *Agent) answerHeartbeat(hb heartbeat) (heartbeatAnswer, error) {
 	if !a.IsLeader() {
 		return heartbeatAnswer{}, transport.ErrNoLeader
 	}
+	if err := a.nameIsFree(hb.Node); err != nil {
+		return heartbeatAnswer{}, err
+	}
 	a.registrar.see(hb.Node)
 	registered := uint64(0)
 	if n := a.store.Read().Node(hb.Node.ID); n != nil && n.Incarnation == hb.Node.Incarnation {
@@ -160,6 +174,23 @@ func (a *Agent) answerHeartbeat(hb heartbeat) (heartbeatAnswer, error) {
 	}
 	g := a.leases.Heartbeat(hb.Node.ID, hb.Node.Incarnation, registered)
 	return heartbeatAnswer{Now: a.clock.Now(), OK: g.OK, Age: g.Age, Floor: g.Floor}, nil
+}
+
+// ErrNameTaken: a live node of another identity has the same name.
+var ErrNameTaken = errors.New("node name is taken")
+
+// nameIsFree refuses a node whose name a live node has: the two would retire
+// each other for ever. A node that lost its disk gets its name back as soon as
+// its old self has no lease any more.
+func (a *Agent) nameIsFree(n fsm.Node) error {
+	holder := a.store.Read().NodeByName(n.Name)
+	if holder == nil || holder.ID == n.ID {
+		return nil
+	}
+	if _, live := a.leases.Ready(holder.ID); live {
+		return fmt.Errorf("%w: %w: %s belongs to the node at %s: start this one with another --name", fsm.ErrConflict, ErrNameTaken, n.Name, holder.HTTPAddr)
+	}
+	return nil
 }
 
 // takeReports is the leader's side of reports.
