@@ -13,7 +13,7 @@
 //	started --> ready --> handing over --> the program on disk is started
 //	   |          |
 //	   |           `-----> stopping -----> every job ended, Run returns
-//	    `-> refused: Run returns with the same exit status
+//	    `-> refused: Run returns with the same exit status, once no job runs
 //
 // An agent that ends unasked is started again, at once the first time and after
 // 100 ms to 5 s when it keeps ending within 30 s. It refuses to run by the exit

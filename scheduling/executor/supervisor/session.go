@@ -112,9 +112,14 @@ func (s *session) read() {
 		}
 		select {
 		case s.slots <- struct{}{}:
-			s.handle(req)
 		case <-s.quit:
 			return
+		}
+		select {
+		case <-s.quit: // both were ready
+			return
+		default:
+			s.handle(req)
 		}
 	}
 }

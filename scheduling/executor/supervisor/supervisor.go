@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -25,6 +26,7 @@ const (
 	firstPause       = 100 * time.Millisecond
 	longestPause     = 5 * time.Second
 	longLife         = 30 * time.Second
+	lingerPause      = 100 * time.Millisecond
 )
 
 // gcPercent trades time for memory: the supervisor has little garbage.
@@ -147,6 +149,9 @@ func (s *supervisor) keep() error {
 			return nil
 		case err != nil:
 			s.Logger.Error("no agent; trying again", "program", s.Program, "error", err)
+		case end.refused && s.linger():
+			pause = 0
+			continue
 		case end.refused:
 			return &AgentError{Status: end.status}
 		case end.handedOver:
@@ -163,6 +168,39 @@ func (s *supervisor) keep() error {
 		}
 		pause = min(max(2*pause, firstPause), longestPause)
 	}
+}
+
+// linger leaves running jobs what time they have when an agent that took over
+// from another refuses to run: somebody may see to its settings and ask for
+// another try with SIGHUP, which linger returns. Without one contact lapses.
+func (s *supervisor) linger() (again bool) {
+	if !s.busy() {
+		return false
+	}
+	s.Logger.Error("the agent refuses to run; jobs go on until contact lapses; SIGHUP tries again")
+	tick := time.NewTicker(lingerPause)
+	defer tick.Stop()
+	for s.busy() {
+		select {
+		case <-tick.C:
+		case <-s.done:
+			return false
+		case sig := <-s.Signals:
+			if sig == syscall.SIGHUP {
+				return true
+			}
+			s.terms++
+			return false
+		}
+	}
+	return false
+}
+
+func (s *supervisor) busy() bool {
+	list, err := s.manager.List(context.Background())
+	return err == nil && slices.ContainsFunc(list, func(st proc.Status) bool {
+		return st.State == proc.Starting || st.State == proc.Running
+	})
 }
 
 // rest waits before the next start, and says whether there is to be one.
