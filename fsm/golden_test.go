@@ -150,6 +150,10 @@ func fill(v reflect.Value, n *int) {
 		v.SetFloat(float64(*n) + 0.125)
 	case reflect.String:
 		v.SetString(fmt.Sprintf("text-%d", *n))
+	case reflect.Array:
+		for i := range v.Len() {
+			fill(v.Index(i), n)
+		}
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
 		fill(v.Index(0), n)

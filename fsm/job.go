@@ -58,6 +58,13 @@ type JobSpec struct {
 	Schedules   []Schedule        `codec:"sc,omitempty" json:"schedules,omitempty"`
 	Tasks       []Task            `codec:"t" json:"tasks"`
 	History     History           `codec:"h" json:"history,omitzero"`
+	// Timeout bounds a whole run, from its start; 0 means that nothing does.
+	Timeout Duration `codec:"to,omitempty" json:"timeout,omitempty"`
+	// Params are the values that a run may be given.
+	Params []Param `codec:"p,omitempty" json:"params,omitempty"`
+	// After names jobs of the same namespace: once each of them has had a run
+	// that succeeded since this job's last run of that kind, a run starts.
+	After []string `codec:"af,omitempty" json:"after,omitempty"`
 }
 
 // Key returns the name of the job that the spec describes.
@@ -190,6 +197,11 @@ type Task struct {
 	Pids   int     `codec:"pi,omitempty" json:"pids,omitempty"`
 	// HTTP is the call of the http driver.
 	HTTP *HTTPCall `codec:"h,omitempty" json:"http,omitempty"`
+	// RunIf says what the tasks of DependsOn must have come to; empty means that
+	// all have succeeded.
+	RunIf string `codec:"ri,omitempty" json:"run_if,omitempty"`
+	// Shards cuts the task into slices; nil means that it has one.
+	Shards *Shards `codec:"s,omitempty" json:"shards,omitempty"`
 }
 
 // Retry says how often a failed shard is tried, and how long between the tries.

@@ -76,7 +76,11 @@ func (s *JobSpec) Validate() []*FieldError {
 		v.add("task", "at most %d tasks, found %d", MaxTasks, len(s.Tasks))
 	default:
 		v.tasks(s.Tasks)
+		v.graph(s)
 	}
+	v.duration("timeout", s.Timeout)
+	v.params(s)
+	v.after(s)
 	if n := len(encode(s)); n > MaxSpecBytes {
 		v.add("job", "its content takes %d bytes, at most %d are allowed", n, MaxSpecBytes)
 	}
@@ -187,6 +191,11 @@ func (v *validator) task(path string, t *Task) {
 	v.recovery(path, t)
 	v.limits(path, t)
 	v.call(path, t)
+	v.oneOf(path+" run_if", t.RunIf, RunIfAllSuccess, RunIfAllDone, RunIfAnyFailed)
+	if t.RunIf == RunIfAnyFailed && len(t.DependsOn) == 0 {
+		v.add(path+" run_if", "%q needs depends_on: without it nothing can fail before", t.RunIf)
+	}
+	v.shards(path+" shards", t)
 	for _, name := range slices.Sorted(maps.Keys(t.Env)) {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
 			v.add(path+" env", "%q is no name of an environment variable", name)
@@ -239,6 +248,9 @@ func (v *validator) call(path string, t *Task) {
 		v.add(path+" command", "the http driver runs no command")
 	}
 	u, err := url.Parse(t.HTTP.URL)
+	if strings.Contains(t.HTTP.URL, "${") {
+		u, err = &url.URL{Scheme: "http", Host: "known when it runs"}, nil
+	}
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 		v.add(path+" url", "%q: want a form such as https://host/path", t.HTTP.URL)
 	}
