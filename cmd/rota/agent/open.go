@@ -80,10 +80,14 @@ func (a *Agent) lockDataDir(ctx context.Context) error {
 	}
 	if !lockFile(ctx, f) {
 		f.Close()
-		return fmt.Errorf("%w: %s: stop that agent, or give this one another --data-dir", ErrDataDirInUse, a.cfg.DataDir)
+		return dataDirInUse(a.cfg.DataDir)
 	}
 	a.unlock = f.Close
 	return nil
+}
+
+func dataDirInUse(dir string) error {
+	return fmt.Errorf("%w: %s: stop that agent, or give this one another --data-dir", ErrDataDirInUse, dir)
 }
 
 // lockFile asks again for a while: an agent whose supervisor was killed is being

@@ -58,11 +58,15 @@ func supervise(cmd *cobra.Command, cfg Config) error {
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return fmt.Errorf("making the data dir: %w", err)
 	}
-	return withStatus(supervisor.Run(ctx, supervisor.Config{
+	err = supervisor.Run(ctx, supervisor.Config{
 		DataDir: cfg.DataDir, StopAfter: scheduling.DefaultTiming().StopAfter,
 		Args: os.Args[1:], Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr,
 		Signals: signals, Logger: logger.With("component", "supervisor"),
-	}))
+	})
+	if errors.Is(err, proc.ErrLocked) {
+		err = dataDirInUse(cfg.DataDir)
+	}
+	return withStatus(err)
 }
 
 // runSupervised is the agent proper, the supervisor's child.
