@@ -22,6 +22,8 @@ const (
 	IncarnationHeader = "X-Rota-Incarnation"
 	// NodeHeader carries the name of the node that watches.
 	NodeHeader = "X-Rota-Node"
+	// IdentityHeader carries the identity of the node that is watched.
+	IdentityHeader = "X-Rota-Node-Id"
 )
 
 const (
@@ -80,6 +82,9 @@ type Hello struct {
 // WatchConfig describes a watch. Mono and Logger are required.
 type WatchConfig struct {
 	Hello Hello
+	// Peer is the identity that must answer; empty means any. Another one at the
+	// address proves as well as a refusal that nobody listens there for the peer.
+	Peer string
 	// Mono reads the clock that all instants are given in: nanoseconds that go
 	// on while the machine sleeps.
 	Mono   func() int64
@@ -175,7 +180,7 @@ func (w *watch) run(ctx context.Context) {
 			w.emit(ctx, PeerClosed, err)
 			continue
 		}
-		if errors.Is(err, syscall.ECONNREFUSED) && !w.refused {
+		if (errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, errStranger)) && !w.refused {
 			w.refused = true
 			w.emit(ctx, PeerRefused, err)
 		}
@@ -195,6 +200,9 @@ func (w *watch) emit(ctx context.Context, kind PeerEventKind, err error) {
 	}
 }
 
+// errStranger: another node answers at the peer's address.
+var errStranger = errors.New("another node answers")
+
 // hold connects and stays until the connection ends.
 func (w *watch) hold(ctx context.Context) (connected bool, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme(w.cfg.TLS)+"://"+w.addr+WatchPath, nil)
@@ -210,6 +218,9 @@ func (w *watch) hold(ctx context.Context) (connected bool, err error) {
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		return false, fmt.Errorf("watch answered with HTTP status %d", resp.StatusCode)
+	}
+	if id := resp.Header.Get(IdentityHeader); w.cfg.Peer != "" && id != w.cfg.Peer {
+		return false, fmt.Errorf("%w: it says %q, the peer is %q", errStranger, id, w.cfg.Peer)
 	}
 	incarnation, err := strconv.ParseUint(resp.Header.Get(IncarnationHeader), 10, 64)
 	if err != nil || incarnation == 0 {

@@ -247,3 +247,19 @@ func TestPeerKnowsItsWatchers(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestWatchTakesAnotherNodeForARefusal: a node came back within milliseconds
+// with an empty disk, as another one, and nobody saw the port closed.
+func TestWatchTakesAnotherNodeForARefusal(t *testing.T) {
+	s, addr := startPeer(t, "", PeerWatchConfig{Identity: "old", Incarnation: 5})
+	events := startWatch(t, addr, func(cfg *WatchConfig) { cfg.Peer, cfg.MinBackoff = "old", time.Hour })
+	expect(t, events, PeerConnected, 5)
+	shutdown(t, s)
+	expect(t, events, PeerClosed, 5)
+	// Whether the port is seen closed or taken, it is said once.
+	_, _ = startPeer(t, addr, PeerWatchConfig{Identity: "new", Incarnation: 1})
+	expect(t, events, PeerRefused, 5)
+
+	strange := startWatch(t, addr, func(cfg *WatchConfig) { cfg.Peer = "old" })
+	expect(t, strange, PeerRefused, 0)
+}

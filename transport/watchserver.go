@@ -13,6 +13,8 @@ const (
 
 // PeerWatchConfig describes the side that is watched.
 type PeerWatchConfig struct {
+	// Identity is this node's.
+	Identity string
 	// Incarnation is this process's, and not 0.
 	Incarnation uint64
 	// Interval is how often a byte is sent. Default 2 s.
@@ -35,6 +37,7 @@ func ServePeerWatch(cfg PeerWatchConfig) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		hello := helloOf(r)
+		w.Header().Set(IdentityHeader, cfg.Identity)
 		w.Header().Set(IncarnationHeader, strconv.FormatUint(cfg.Incarnation, 10))
 		w.Header().Set("Content-Type", "application/octet-stream")
 		w.Header().Set("Cache-Control", "no-store")

@@ -16,7 +16,7 @@ import (
 type peers struct {
 	self    string
 	members membership.MemberSource
-	watch   func(ctx context.Context, addr string) <-chan transport.PeerEvent
+	watch   func(ctx context.Context, id, addr string) <-chan transport.PeerEvent
 	logger  *slog.Logger
 
 	mu    sync.Mutex
@@ -46,9 +46,11 @@ func (p *peers) run(ctx context.Context) error {
 		members, changed := p.members.Watch()
 		seen := map[string]bool{}
 		for _, m := range members {
-			if m.ID == p.self || m.Status == membership.StatusLeft || m.Status == membership.StatusReplaced {
+			if m.ID == p.self {
 				continue
 			}
+			// A member that left or was replaced is watched on: what it may have
+			// started is still to be judged.
 			seen[m.ID] = true
 			w, ok := watchers[m.ID]
 			if ok && w.addr == m.HTTPAddr {
@@ -65,6 +67,7 @@ func (p *peers) run(ctx context.Context) error {
 			if !seen[id] {
 				w.cancel()
 				delete(watchers, id)
+				p.forget(id)
 			}
 		}
 		select {
@@ -80,7 +83,7 @@ func (p *peers) run(ctx context.Context) error {
 
 // follow turns one peer's events into its note.
 func (p *peers) follow(ctx context.Context, id, addr string) {
-	for ev := range p.watch(ctx, addr) {
+	for ev := range p.watch(ctx, id, addr) {
 		p.mu.Lock()
 		switch ev.Kind {
 		case transport.PeerConnected:
@@ -93,7 +96,11 @@ func (p *peers) follow(ctx context.Context, id, addr string) {
 		p.mu.Unlock()
 		p.logger.Debug("peer", "id", id, "addr", addr, "event", ev.Kind, "incarnation", ev.Incarnation)
 	}
+}
+
+// forget drops the note on a node that is a member no longer.
+func (p *peers) forget(id string) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	delete(p.notes, id)
-	p.mu.Unlock()
 }

@@ -30,7 +30,7 @@ func TestPeersKeepNotes(t *testing.T) {
 		src := &source{changed: make(chan struct{})}
 		events := map[string]chan transport.PeerEvent{}
 		made := make(chan string, 8)
-		watch := func(ctx context.Context, addr string) <-chan transport.PeerEvent {
+		watch := func(ctx context.Context, _, addr string) <-chan transport.PeerEvent {
 			out := make(chan transport.PeerEvent)
 			in := events[addr]
 			go func() {
@@ -78,8 +78,12 @@ func TestPeersKeepNotes(t *testing.T) {
 		want(4)
 		a.HTTPAddr = "a:2"
 		src.set(me, a)
-		want(0)
+		want(4) // the note is of the life that is over, wherever the next one is
+		a.Status = membership.StatusLeft
+		src.set(me, a)
+		want(4)
 		src.set(me)
+		want(0)
 		cancel()
 		<-done
 		if n := len(made); n != 2 {

@@ -52,7 +52,7 @@ func (a *Agent) handler() http.Handler {
 		Forward: toLeader, ForwardNode: toNode, Clock: a.clock.Now,
 		NodeID: a.self.ID, NodeName: a.self.Name, Version: a.seams.Version,
 		Metrics:  a.metrics(),
-		Peers:    transport.ServePeerWatch(transport.PeerWatchConfig{Incarnation: a.self.Incarnation, Interval: peerInterval * a.seams.Pace}),
+		Peers:    transport.ServePeerWatch(transport.PeerWatchConfig{Identity: a.self.ID, Incarnation: a.self.Incarnation, Interval: peerInterval * a.seams.Pace}),
 		Internal: a.internal(), Logger: a.logger,
 	})
 }
@@ -137,8 +137,10 @@ func newPeers(a *Agent) *peers {
 	}
 	return &peers{
 		self: a.self.ID, members: a.gossip, logger: a.logger, notes: map[string]scheduling.Refusal{},
-		watch: func(ctx context.Context, addr string) <-chan transport.PeerEvent {
-			return transport.WatchPeer(ctx, addr, cfg)
+		watch: func(ctx context.Context, id, addr string) <-chan transport.PeerEvent {
+			watch := cfg
+			watch.Peer = id
+			return transport.WatchPeer(ctx, addr, watch)
 		},
 	}
 }
