@@ -62,7 +62,7 @@ func (v *validator) graph(s *JobSpec) {
 			v.itemsFrom(fmt.Sprintf("task %q shards items_from", t.Name), t, byName)
 		}
 		for field, text := range t.Texts() {
-			v.references(fmt.Sprintf("task %q %s", t.Name, field), text, s, t, byName)
+			v.references(fmt.Sprintf("task %q %s", t.Name, field), text, s, t)
 		}
 	}
 }
@@ -79,7 +79,7 @@ func (v *validator) itemsFrom(path string, t *Task, byName map[string]*Task) {
 	}
 }
 
-func (v *validator) references(path, text string, s *JobSpec, t *Task, byName map[string]*Task) {
+func (v *validator) references(path, text string, s *JobSpec, t *Task) {
 	names, err := References(text)
 	if err != nil {
 		v.add(path, "%s", strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": "))
@@ -93,30 +93,10 @@ func (v *validator) references(path, text string, s *JobSpec, t *Task, byName ma
 		if p, ok := ParamReference(name); ok && s.Param(p) == nil {
 			v.add(path, "${%s}: the job has no param %q", name, p)
 		}
-		if other, ok := OutputReference(name); ok && !dependsOn(t, other, byName) {
-			v.add(path, "${%s}: the task does not depend on task %q, not even through others", name, other)
+		if other, ok := OutputReference(name); ok && !slices.Contains(t.DependsOn, other) {
+			v.add(path, "${%s}: depends_on does not name task %q: its output must be there first", name, other)
 		}
 	}
-}
-
-// dependsOn says whether t waits for the task of that name, by way of others
-// even. Names that are no task lead nowhere.
-func dependsOn(t *Task, name string, byName map[string]*Task) bool {
-	seen := map[string]bool{}
-	queue := slices.Clone(t.DependsOn)
-	for len(queue) > 0 {
-		d := queue[len(queue)-1]
-		queue = queue[:len(queue)-1]
-		if seen[d] || byName[d] == nil {
-			continue
-		}
-		if d == name {
-			return true
-		}
-		seen[d] = true
-		queue = append(queue, byName[d].DependsOn...)
-	}
-	return false
 }
 
 var paramForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
