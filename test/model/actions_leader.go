@@ -80,7 +80,8 @@ func (st *step) place(i int) {
 	if st.Unplaced && st.Overlap == Forbid && unstarted && st.clock() >= st.Due[i] && condition != 0 {
 		st.do(of(skip, none, i), func(n *State) { n.Log.Shards[i].State = skippedOverlap; n.Head++ })
 	}
-	if l.Shards[runOf(i)].Cancelling == 0 && (v.Known == 1 || l.Paused == 0 || i == second) {
+	wanted := v.Known == 1 || l.Paused == 0 || i == second || (st.ManualWhilePaused && st.isManual(i))
+	if l.Shards[runOf(i)].Cancelling == 0 && wanted {
 		st.armOn(rearm, i, condition)
 	}
 }
@@ -179,6 +180,9 @@ func (st *step) makeRoom(i int) {
 	l := &st.state.Log
 	v := &l.Shards[i]
 	if !v.State.active() || v.State == waiting || v.Known == 1 || v.Cancelling == 1 || st.clock() < st.due(i) {
+		return
+	}
+	if v.State == retracting && st.on(ReplacerWanted) {
 		return
 	}
 	for r := range runs {

@@ -36,7 +36,7 @@ func (l *Log) quiet() bool {
 // manual offers a manual run, in the first slot that is free.
 func (st *step) manual() {
 	s := st.state
-	if s.Left.Manual == 0 || s.Log.Paused == 1 || s.Log.Deleting == 1 {
+	if s.Left.Manual == 0 || (s.Log.Paused == 1 && !st.ManualWhilePaused) || s.Log.Deleting == 1 {
 		return
 	}
 	for r := runs - st.Manuals; r < runs; r++ {

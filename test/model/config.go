@@ -106,6 +106,9 @@ type Config struct {
 	// LateArming: an arming may enter the log after the lease it was decided under.
 	LateArming bool
 
+	// ManualWhilePaused: a manual run may be asked for although the job is paused.
+	ManualWhilePaused bool
+
 	// Off are the rules left out.
 	Off RuleSet
 }

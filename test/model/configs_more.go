@@ -90,6 +90,12 @@ func (l *list) operating() {
 	l.add("o:delete", func(c *Config) { one(c); c.Until, c.Budget.Delete, c.Budget.Partition = 9, 1, 1 })
 	l.add("o:delete-crash", func(c *Config) { one(c); c.Until, c.Budget.Delete, c.Budget.AgentCrash = 4, 1, 1 })
 	l.add("o:power", func(c *Config) { one(c); c.Until, c.Budget.PowerCut, c.Budget.Pause = 4, 1, 1 })
+	l.add("o:manual-paused", func(c *Config) {
+		one(c)
+		c.window(3, 3, 1, 4)
+		c.Overlap, c.Manuals, c.Deadline, c.ManualWhilePaused = Queue, 1, noDeadline, true
+		c.Budget.Pause, c.Budget.Manual, c.Budget.AgentCrash = 1, 1, 1
+	})
 	l.add("i:silent", func(c *Config) { one(c); c.Until, c.Idempotent, c.Budget.Partition = 9, true, 1 })
 	l.add("i:crash", func(c *Config) { one(c); c.Until, c.Idempotent, c.Budget.AgentCrash = 4, true, 1 })
 	l.add("i:pause", func(c *Config) {

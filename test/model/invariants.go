@@ -13,6 +13,7 @@ const (
 	Early         Broken = "a start before its instant"
 	Late          Broken = "a start after its deadline"
 	PauseBroken   Broken = "a fire started after the pause was answered"
+	ForNothing    Broken = "a run was cancelled for one that is being taken back"
 	NeverFinishes Broken = "something never ends although the faults are over"
 )
 
@@ -26,6 +27,9 @@ func (m *Model) Check(p, s *State) Broken {
 		if never && s.Started&bit(r) != 0 {
 			return TwoOutcomes
 		}
+	}
+	if m.forNothing(p, s) {
+		return ForNothing
 	}
 	for x := range executors {
 		for i := range shards {
@@ -71,6 +75,28 @@ func (m *Model) checkLive(s *State) Broken {
 	return ""
 }
 
+// forNothing says whether the step cancels a run that no run waiting for it wants
+// out of the way.
+func (m *Model) forNothing(p, s *State) bool {
+	if m.Overlap != Replace || s.Log.Deleting == 1 {
+		return false
+	}
+	for r := range runs {
+		if s.Log.Shards[r].Cancelling == 0 || p.Log.Shards[r].Cancelling == 1 {
+			continue
+		}
+		wanted := false
+		for by := range runs {
+			v := &p.Log.Shards[by]
+			wanted = wanted || (v.Condition&bit(r) != 0 && (v.State == armed || v.State == pending))
+		}
+		if !wanted {
+			return true
+		}
+	}
+	return false
+}
+
 // counts says whether a host's processes run. A frozen host's do not, and one that
 // has just thawed has a grace to notice.
 func (m *Model) counts(s *State, x int) bool {
@@ -89,7 +115,7 @@ func (m *Model) checkStart(p, s *State, x, i int) Broken {
 		return Early
 	case fire && first && p.Log.Shards[i].Maybe == 0 && clock > m.Due[i]+m.Deadline:
 		return Late
-	case s.PauseAnswered == 1 && first:
+	case s.PauseAnswered == 1 && first && !(m.ManualWhilePaused && m.isManual(r)):
 		return PauseBroken
 	case s.Log.ended(r) && !m.Idempotent:
 		return AfterOutcome

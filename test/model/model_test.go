@@ -12,7 +12,7 @@ func scale() (states, schedules int) {
 	case testing.Short():
 		return 50_000, 20
 	case raceEnabled:
-		return 120_000, 60
+		return 60_000, 40
 	}
 	return 800_000, 400
 }
@@ -62,9 +62,9 @@ func TestRulesHold(t *testing.T) {
 		{"r:plain", 34666, 112419},
 		{"r:fail", 239180, 815100},
 		{"r:crash", 604571, 2849729},
-		{"r:pause", 7442, 24746},
+		{"r:pause", 6989, 22884},
 		{"r:elect", 137485, 546972},
-		{"r:three", 21200, 60318},
+		{"r:three", 21141, 59835},
 		{"g:root", 12089, 42071},
 		{"g:dependent", 3993, 12414},
 		{"g:queue", 1884, 5492},
@@ -129,6 +129,7 @@ var needed = [ruleCount]struct {
 	AskBack:         {"e:pause", StillAlive, 872, 0},
 	CancelWaits:     {"r:plain", StillAlive, 4104, 0},
 	CancelFinal:     {"r:sup", NeverFinishes, 2495, 5},
+	ReplacerWanted:  {"r:pause", ForNothing, 843, 0},
 	GateFirst:       {"g:pause", TwoOutcomes, 4793, 0},
 	FreshRun:        {"o:version-crash", TwoAttempts, 94317, 0},
 	OneLine:         {"q:manual", NeverFinishes, 1490, 5},
@@ -170,7 +171,7 @@ func TestRandomSchedules(t *testing.T) {
 
 // A walk without a rule finds something too: the random schedules do reach far.
 func TestRandomSchedulesFind(t *testing.T) {
-	if testing.Short() {
+	if testing.Short() || raceEnabled {
 		t.Skip("takes thousands of schedules")
 	}
 	for _, rule := range []Rule{Token, AskBack, CancelWaits} {

@@ -62,6 +62,8 @@ const (
 	CancelWaits
 	// CancelFinal: what was cancelled is tried again, and never makes way.
 	CancelFinal
+	// ReplacerWanted: a run that is itself being taken back still ends those before it.
+	ReplacerWanted
 	// GateFirst: the other shards of a run start before it is known to happen.
 	GateFirst
 	// FreshRun: a fire that was taken back and decided anew takes a late report on
@@ -77,7 +79,7 @@ var ruleNames = [ruleCount]string{
 	"Token", "ForkCheck", "Quorum", "AgeFromSend", "Floor", "Hold", "IncarnationTie", "RefusedAt", "SkewDead",
 	"NoteIncarnation", "DropFirst", "MaybeStarted", "ConditionFinal", "SingleAttempt", "SkipKept", "Discard", "Latch",
 	"StartRecord", "OrphansDie", "RebootMaybe", "OneDecider", "MaybeWaits", "AskBack", "CancelWaits", "CancelFinal",
-	"GateFirst", "FreshRun", "OneLine",
+	"ReplacerWanted", "GateFirst", "FreshRun", "OneLine",
 }
 
 func (r Rule) String() string { return ruleNames[r] }
