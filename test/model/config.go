@@ -122,10 +122,6 @@ func (m *Model) on(r Rule) bool { return !m.Off.Has(r) }
 // isManual says whether a run's slot is one for manual runs.
 func (m *Model) isManual(run int) bool { return run >= runs-m.Manuals && run < runs }
 
-// gate says whether a shard decides whether its run happens: it is a gate, and
-// not known to have started yet.
-func gate(shard int, v *Shard) bool { return shard < runs && v.Known == 0 }
-
 // due returns the instant before which a shard must not start.
 func (m *Model) due(shard int) uint8 {
 	if shard == second {

@@ -26,11 +26,11 @@ func (l *list) add(name string, change func(c *Config)) {
 	*l = append(*l, c)
 }
 
-// Configs returns every configuration. Those with a capital-free plain name have
-// heartbeats that may be lost or late at will; "e:" stands for heartbeats that
-// succeed by themselves while the link is whole; "m:" is a small window around one
-// race; "q:", "r:", "g:", "o:", "i:" and "w:" are about queues, replacing, graphs,
-// operators, idempotent tasks and the wire; "all-" is for random schedules.
+// Configs returns every configuration. In those whose name has no prefix heartbeats
+// may be lost or late at will; with "e:" they succeed by themselves while the link
+// is whole. "m:" is a small window around one race; "q:", "r:", "g:", "o:", "i:" and
+// "w:" are about queues, replacing, graphs, operators, idempotent tasks and the wire;
+// "all-" is for random schedules.
 func Configs() []Config {
 	var l list
 	l.faults()
@@ -40,6 +40,7 @@ func Configs() []Config {
 		l = append(l, c)
 	}
 	l.windows()
+	l.oneRule()
 	l.queueing()
 	l.replacing()
 	l.graphs()
@@ -129,6 +130,10 @@ func (l *list) windows() {
 	l.add("m:chain", func(c *Config) { c.three(Forbid); c.Budget.AgentCrash = 1 })
 	l.add("m:chain-sup", func(c *Config) { c.three(Forbid); c.Budget.SupervisorDeath = 1 })
 	l.add("m:missed", func(c *Config) { c.window(3, 3, 1, 8) })
+}
+
+// oneRule: as small as they can be and still show what one rule is for.
+func (l *list) oneRule() {
 	l.add("m:fail", func(c *Config) {
 		c.window(3, 3, 1, 3)
 		c.Fires, c.Overlap, c.Due[1], c.Budget.Failure = 2, Forbid, 3, 1
@@ -139,7 +144,7 @@ func (l *list) windows() {
 	})
 	l.add("m:life", func(c *Config) {
 		c.window(3, 4, 1, 4)
-		c.Skew, c.Budget.AgentCrash, c.Budget.Election, c.Candidates, c.EagerBeats = 0, 1, 1, toB, true
+		c.Skew, c.Budget.AgentCrash, c.Budget.Election, c.Candidates, c.EagerBeats = 0, 1, 1, []uint8{nodeB}, true
 	})
 	l.add("m:late", func(c *Config) {
 		c.window(1, 4, 3, 5)

@@ -35,54 +35,58 @@ func mustHold(t *testing.T, r Result) {
 	}
 }
 
+// holding are scenes that are searched to their end, with the number of their states
+// and steps.
+var holding = []struct {
+	config        string
+	states, steps int
+}{
+	{"m:missed", 48329, 187146},
+	{"m:token", 46197, 179773},
+	{"m:discard", 33745, 144081},
+	{"m:skip", 78467, 325776},
+	{"m:quorum", 85979, 329168},
+	{"m:pausetoken", 739360, 3250342},
+	{"m:late", 7819, 25635},
+	{"m:fastA", 6908, 25643},
+	{"e:forbid-fail", 45769, 153348},
+	{"e:silent-late", 499558, 2064206},
+	{"e:silent", 622912, 2762834},
+	{"e:freeze", 791800, 3489410},
+	{"q:plain", 12089, 37649},
+	{"q:fail", 113233, 387066},
+	{"q:pause", 5278, 17306},
+	{"q:manual-pause", 576579, 2056698},
+	{"q:unplaced", 17829, 56425},
+	{"r:plain", 34666, 112419},
+	{"r:fail", 239180, 815100},
+	{"r:crash", 604571, 2849729},
+	{"r:pause", 6989, 22884},
+	{"r:elect", 137485, 546972},
+	{"r:three", 21141, 59835},
+	{"g:root", 12089, 42071},
+	{"g:dependent", 3993, 12414},
+	{"g:queue", 1884, 5492},
+	{"g:replace", 15154, 51498},
+	{"g:pause", 17814, 69094},
+	{"g:crash", 196761, 898568},
+	{"g:delete", 14784, 50318},
+	{"o:drain", 809, 2274},
+	{"o:drain-crash", 109973, 509322},
+	{"o:version", 1465, 4010},
+	{"o:version-crash", 65059, 287274},
+	{"o:version-manual", 48604, 163756},
+	{"o:delete-crash", 57416, 256688},
+	{"o:power", 122705, 577369},
+	{"i:crash", 568261, 2559613},
+	{"w:answer", 17074, 55925},
+	{"w:oneway", 551788, 2618144},
+}
+
 // With every rule in force nothing is broken in any state of these scenes, and all
 // comes to its end. How many states there are says that the model is the same.
 func TestRulesHold(t *testing.T) {
-	for _, tt := range []struct {
-		config        string
-		states, steps int
-	}{
-		{"m:missed", 48329, 187146},
-		{"m:token", 46197, 179773},
-		{"m:discard", 33745, 144081},
-		{"m:skip", 78467, 325776},
-		{"m:quorum", 85979, 329168},
-		{"m:pausetoken", 739360, 3250342},
-		{"m:late", 7819, 25635},
-		{"m:fastA", 6908, 25643},
-		{"e:forbid-fail", 45769, 153348},
-		{"e:silent-late", 499558, 2064206},
-		{"e:silent", 622912, 2762834},
-		{"e:freeze", 791800, 3489410},
-		{"q:plain", 12089, 37649},
-		{"q:fail", 113233, 387066},
-		{"q:pause", 5278, 17306},
-		{"q:manual-pause", 576579, 2056698},
-		{"q:unplaced", 17829, 56425},
-		{"r:plain", 34666, 112419},
-		{"r:fail", 239180, 815100},
-		{"r:crash", 604571, 2849729},
-		{"r:pause", 6989, 22884},
-		{"r:elect", 137485, 546972},
-		{"r:three", 21141, 59835},
-		{"g:root", 12089, 42071},
-		{"g:dependent", 3993, 12414},
-		{"g:queue", 1884, 5492},
-		{"g:replace", 15154, 51498},
-		{"g:pause", 17814, 69094},
-		{"g:crash", 196761, 898568},
-		{"g:delete", 14784, 50318},
-		{"o:drain", 809, 2274},
-		{"o:drain-crash", 109973, 509322},
-		{"o:version", 1465, 4010},
-		{"o:version-crash", 65059, 287274},
-		{"o:version-manual", 48604, 163756},
-		{"o:delete-crash", 57416, 256688},
-		{"o:power", 122705, 577369},
-		{"i:crash", 568261, 2559613},
-		{"w:answer", 17074, 55925},
-		{"w:oneway", 551788, 2618144},
-	} {
+	for _, tt := range holding {
 		t.Run(tt.config, func(t *testing.T) {
 			if states, _ := scale(); tt.states > states {
 				t.Skipf("has %d states; at most %d are visited here", tt.states, states)
