@@ -137,6 +137,33 @@ func TestStartCalledBack(t *testing.T) {
 	}
 }
 
+// TestStartCalledBackInTime: a start that waits for a fork ends with its ctx.
+func TestStartCalledBackInTime(t *testing.T) {
+	ours, agents := sockets(t)
+	g := &gatedJobs{gate: make(chan struct{})}
+	s := &session{conn: ours, jobs: g, log: testLog(t), host: Host{Version: Version}, onReady: func() {}, onEnding: func() {}}
+	s.begin()
+	defer s.end()
+	client, err := NewClient(t.Context(), agents, Options{Logger: testLog(t), OnLost: func(error) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Disconnect()
+	ctx, cancel := context.WithCancel(t.Context())
+	answer := make(chan error, 1)
+	go func() { answer <- client.Start(ctx, shell("a", "true")) }()
+	eventually(t, "it is being handled", func() bool { return g.begun.Load() == 1 })
+	cancel()
+	select {
+	case err := <-answer:
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("got %v", err)
+		}
+	case <-time.After(patience):
+		t.Error("no answer")
+	}
+}
+
 // TestCloseIsBounded: a job that ignores SIGTERM dies by the caller's deadline;
 // its result is there before Close returns, and the rest still works.
 func TestCloseIsBounded(t *testing.T) {

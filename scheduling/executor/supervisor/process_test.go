@@ -58,6 +58,35 @@ func TestJobOutlivesItsAgents(t *testing.T) {
 	}
 }
 
+// TestUpgradeByLink: the program is what the path leads to by which the
+// supervisor was called, even if that was another file then.
+func TestUpgradeByLink(t *testing.T) {
+	t.Parallel()
+	w := makeWorld(t, "SUPERVISOR_TEST_PROGRAM=")
+	link := w.path("link")
+	first := w.program + ".1"
+	if err := os.Rename(w.program, first); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(first, link); err != nil {
+		t.Fatal(err)
+	}
+	w.self = link
+	w.start()
+	_, before := w.agent(1)
+	w.install()
+	if err := os.Symlink(w.program, link+".new"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(link+".new", link); err != nil {
+		t.Fatal(err)
+	}
+	w.signal(syscall.SIGHUP)
+	if _, after := w.agent(2); after == before {
+		t.Error("the old program was started")
+	}
+}
+
 // TestResultsWaitForAnAgent: what ends while there is none is not lost.
 func TestResultsWaitForAnAgent(t *testing.T) {
 	w := newWorld(t)

@@ -19,6 +19,7 @@ import (
 type world struct {
 	t       *testing.T
 	dir     string
+	self    string // what is run as the supervisor
 	program string
 	env     []string
 	cmd     *exec.Cmd
@@ -28,10 +29,17 @@ type world struct {
 func newWorld(t *testing.T, env ...string) *world {
 	t.Helper()
 	t.Parallel()
-	w := &world{t: t, dir: t.TempDir(), env: env}
+	w := makeWorld(t, env...)
+	w.start()
+	return w
+}
+
+// makeWorld is newWorld before the start.
+func makeWorld(t *testing.T, env ...string) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), self: os.Args[0], env: env}
 	w.program = filepath.Join(w.dir, "program")
 	w.install()
-	w.start()
 	t.Cleanup(func() {
 		w.kill()
 		if t.Failed() {
@@ -64,7 +72,7 @@ func (w *world) start() {
 		w.t.Fatal(err)
 	}
 	defer log.Close()
-	w.cmd = exec.Command(os.Args[0])
+	w.cmd = exec.Command(w.self)
 	w.cmd.Stdout, w.cmd.Stderr = log, log
 	w.cmd.Env = append(os.Environ(), "SUPERVISOR_TEST_DIR="+w.dir, "SUPERVISOR_TEST_PROGRAM="+w.program)
 	w.cmd.Env = append(w.cmd.Env, w.env...)
