@@ -45,7 +45,10 @@
 // systemd service with KillMode=control-group does, because an attempt that
 // has ended must have no live process. A daemon that detaches from its session
 // and also erases its environment, and whose parents are gone before anyone
-// looks, escapes; only a cgroup catches that one.
+// looks, is known only to the attempt's control group (package cgroup). Every
+// attempt has one where the host allows it; see [Manager.Capabilities]. Where it
+// does not, that daemon escapes until Close. Both ways of looking are used: root
+// may move a process out of its control group, but not out of its descent.
 //
 // The parent-death signal kills the main processes should this process die.
 // It follows the thread that forked, so forks run on threads that live as long
@@ -55,6 +58,20 @@
 // Once contact has lapsed (the newest contact plus Options.StopAfter has
 // passed) every attempt that was started under contact is killed, and stays
 // condemned even if contact returns.
+//
+// # Limits and users
+//
+// CPU, memory and processes are limited for everything of an attempt together,
+// by its control group; it is in it before its program runs. A limit that the
+// host cannot keep is a start failure, never an attempt without the limit. The
+// kernel ends whom it likes of an attempt that needs more memory than it may
+// have: if the attempt then fails, its result says so (Result.OOM).
+//
+// An attempt may run as another user: with the groups the host gives that user,
+// none of our capabilities, and a HOME, LOGNAME, SHELL and USER of its own, also
+// over those of the request. Its output files stay ours. There is no separate
+// namespace for processes: the first process of one gets no signal that it does
+// not handle, so that SIGTERM would mean nothing to most programs.
 //
 // # Output
 //

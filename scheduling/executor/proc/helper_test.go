@@ -197,9 +197,9 @@ func hold(dir string) error {
 	if err != nil {
 		return err
 	}
-	script := fmt.Sprintf(`echo printed; echo $$ > %[1]s/main; (setsid sleep 300 & echo $! > %[1]s/daemon); sleep 300 & echo $! > %[1]s/child; wait`, dir)
+	script := fmt.Sprintf(`echo printed; echo $$ > %[1]s/main; (setsid sleep 300 & echo $! > %[1]s/daemon); (env -i setsid sh -c 'echo $$ > %[1]s/hidden; exec sleep 300' &); sleep 300 & echo $! > %[1]s/child; wait`, dir)
 	req := shell("held", script)
-	req.OutputDir = filepath.Join(dir, "held")
+	req.OutputDir, req.User = filepath.Join(dir, "held"), os.Getenv("PROC_TEST_USER")
 	if err := m.Start(ctx, req); err != nil {
 		return err
 	}

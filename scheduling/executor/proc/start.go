@@ -121,7 +121,7 @@ func (m *Manager) prepare(a *attempt, req *StartRequest) (job forkJob, err error
 		if err != nil {
 			return job, err
 		}
-		if job.cred, err = who.credential(); err != nil {
+		if job.cred, err = who.credential(os.Geteuid(), os.Getegid()); err != nil {
 			return job, err
 		}
 		req.Env = who.environment(req.Env)

@@ -111,26 +111,19 @@ func shellOf(name string) string {
 }
 
 // credential is what the kernel needs to make a process this user's; nil where
-// it is already.
-func (id *identity) credential() (*syscall.Credential, error) {
-	if id == nil {
-		return nil, nil
-	}
-	self := os.Geteuid()
-	if self == 0 {
+// it is already, given as whom the agent runs.
+func (id *identity) credential(uid, gid int) (*syscall.Credential, error) {
+	if uid == 0 {
 		return &syscall.Credential{Uid: id.uid, Gid: id.gid, Groups: id.groups}, nil
 	}
-	if id.uid == uint32(self) && id.gid == uint32(os.Getegid()) {
+	if int(id.uid) == uid && int(id.gid) == gid {
 		return nil, nil
 	}
-	return nil, fmt.Errorf("cannot run as user %s: only root can, and the agent runs as uid %d", id.name, self)
+	return nil, fmt.Errorf("cannot run as user %s: only root can, and the agent runs as uid %d", id.name, uid)
 }
 
 // environment returns env with the variables that say who a process is.
 func (id *identity) environment(env []string) []string {
-	if id == nil {
-		return env
-	}
 	own := []string{"HOME=" + id.home, "LOGNAME=" + id.name, "SHELL=" + id.shell, "USER=" + id.name}
 	out := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
 		return slices.ContainsFunc(own, func(o string) bool {

@@ -23,7 +23,7 @@
 // Below the group of this process, or, where that one holds other processes and
 // this one may write there, below the root of the tree:
 //
-//	rota-<id>/plain/<attempt>     no controllers: costs a directory
+//	rota-<id>/plain/<number>      no controllers, used again when empty
 //	rota-<id>/limited/<attempt>   version 2 with controllers
 //	rota-<id>/<attempt>           version 1
 //
@@ -46,6 +46,9 @@
 //     warning is logged; with limits it does not run.
 //   - A group cannot be removed because something in it is still alive: it is
 //     killed and removed later ([Tree.Retry]), at the latest by the next Open.
+//   - A node is killed and never comes back: the next one to open in the same
+//     group removes its directories, once they hold no process and nobody holds
+//     their lock.
 //   - A process with the right to do so moves itself to another group: it is out
 //     of reach here. The caller's other means (session, descent) still see it.
 package cgroup

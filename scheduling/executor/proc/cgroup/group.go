@@ -16,6 +16,8 @@ import (
 // on it. The methods of one Group must not be called concurrently.
 type Group struct {
 	limits Limits
+	slots  *slots
+	slot   *slot    // a group that is used again; nil: one of its own
 	dirs   []string // the first one is that by which it is tracked
 	enter  []entry  // version 1, by thread
 	fd     int      // version 2, by clone3; -1: none
@@ -88,10 +90,10 @@ func (g *Group) Leave() error {
 }
 
 func (g *Group) release() {
-	if g.fd >= 0 {
+	if g.fd >= 0 && g.slot == nil {
 		unix.Close(g.fd)
-		g.fd = -1
 	}
+	g.fd = -1
 }
 
 // Signal sends signals to everything in the group but the pids to skip.
@@ -104,6 +106,9 @@ func (g *Group) Signal(skip func(pid int) bool, sigs ...unix.Signal) {
 // Kill sends SIGKILL to everything in the group, and does not wait.
 func (g *Group) Kill() {
 	if g != nil && len(g.dirs) > 0 {
+		if g.slot != nil {
+			g.slot.killed = true
+		}
 		kill(g.dirs[0])
 	}
 }
@@ -130,6 +135,12 @@ func (g *Group) Remove() (gone bool) {
 		return true
 	}
 	g.release()
+	if g.slot != nil {
+		if !g.slots.give(g.slot) {
+			return false
+		}
+		g.slot, g.dirs = nil, g.dirs[1:] // it may be another attempt's by now
+	}
 	for len(g.dirs) > 0 {
 		if !remove(g.dirs[0]) {
 			return false

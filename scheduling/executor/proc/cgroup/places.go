@@ -18,6 +18,7 @@ const (
 	placesName = "cgroups" // in the node's own directory
 	namePrefix = "rota-"
 	sweepPause = 5 * time.Millisecond
+	holdTries  = 3
 )
 
 // places is a file: the node's id, then every directory that it has made groups
@@ -27,6 +28,7 @@ type places struct {
 	path string
 	id   string
 	dirs []string
+	held []*os.File // the directories in use, locked: see clear
 }
 
 func openPlaces(path string) (*places, error) {
@@ -63,10 +65,61 @@ func (p *places) make(base string) error {
 			return err
 		}
 	}
-	if err := os.Mkdir(base, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("make control group: %w", err)
+	for range holdTries {
+		if err := os.Mkdir(base, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("make control group: %w", err)
+		}
+		if p.hold(base) {
+			break
+		}
 	}
+	p.clear(filepath.Dir(base))
 	return nil
+}
+
+// hold keeps other nodes from taking a directory for abandoned. False: one of
+// them was quicker.
+func (p *places) hold(base string) bool {
+	f, err := os.Open(base)
+	if err != nil {
+		return false
+	}
+	if unix.Flock(int(f.Fd()), unix.LOCK_SH) != nil || !exists(base) {
+		f.Close()
+		return false
+	}
+	p.held = append(p.held, f)
+	return true
+}
+
+// clear removes what nodes have left that were killed and never came back, in
+// the same group. It touches neither what a living node holds nor what holds a
+// process.
+func (p *places) clear(parent string) {
+	names, err := filepath.Glob(filepath.Join(parent, namePrefix+"*"))
+	if err != nil {
+		return // not reached: the pattern is well formed
+	}
+	for _, dir := range names {
+		if dir == filepath.Join(parent, p.name()) || filepath.Base(dir) == leafName || !isCgroup(dir) {
+			continue
+		}
+		f, err := os.Open(dir)
+		if err != nil {
+			continue
+		}
+		if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil && len(members(dir)) == 0 {
+			remove(dir)
+		}
+		f.Close()
+	}
+}
+
+func (p *places) release() {
+	for _, f := range p.held {
+		f.Close()
+	}
+	p.held = nil
 }
 
 func (p *places) save() error {

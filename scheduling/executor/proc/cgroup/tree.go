@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -50,6 +51,7 @@ type Tree struct {
 	v2   *unified         // nil: none
 	v1   map[string]entry // base directory by controller, and the thread's own
 	caps Capabilities
+	at   *places
 	seq  atomic.Int64
 
 	mu    sync.Mutex
@@ -77,7 +79,7 @@ func open(ctx context.Context, dir string, found mounts, log *slog.Logger) (*Tre
 	if err := places.sweep(ctx); err != nil {
 		return nil, err
 	}
-	t := &Tree{log: log, v1: make(map[string]entry)}
+	t := &Tree{log: log, at: places, v1: make(map[string]entry)}
 	var reasons []string
 	if found.v2 != nil {
 		var why error
@@ -103,6 +105,13 @@ func open(ctx context.Context, dir string, found mounts, log *slog.Logger) (*Tre
 	}
 	t.describe(reasons)
 	return t, nil
+}
+
+// None is the tree of a host that has no control groups.
+func None(log *slog.Logger) *Tree {
+	t := &Tree{log: log}
+	t.describe([]string{"control groups are not used"})
+	return t
 }
 
 // describe works out the capabilities, and warns once about what is missing.
@@ -187,26 +196,39 @@ func (t *Tree) fill(g *Group, name string, need []string) error {
 			v1 = append(v1, c)
 		}
 	}
-	if t.v2 != nil {
-		dir := t.v2.group(name, limited)
-		if err := g.add(dir); err != nil {
+	switch {
+	case limited:
+		if err := t.fillV2(g, name, need); err != nil {
 			return err
 		}
-		var err error
-		if g.fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+	case t.v2 != nil:
+		s, err := t.v2.slots.take()
+		if err != nil {
 			return err
 		}
-		for _, c := range need {
-			if t.v2.has(c) {
-				if err := g.limit(c, dir, 2); err != nil {
-					return err
-				}
-			}
-		}
-	} else if tracker := t.tracker(); len(v1) == 0 || v1[0] != tracker {
-		v1 = append([]string{tracker}, v1...)
+		g.slots, g.slot, g.fd, g.dirs = t.v2.slots, s, s.fd, []string{s.dir}
+	default:
+		v1 = append([]string{t.tracker()}, v1...)
 	}
 	return t.fillV1(g, name, v1, need)
+}
+
+func (t *Tree) fillV2(g *Group, name string, need []string) (err error) {
+	dir := filepath.Join(t.v2.limited(), name)
+	if err := g.add(dir); err != nil {
+		return err
+	}
+	if g.fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+		return err
+	}
+	for _, c := range need {
+		if t.v2.has(c) {
+			if err := g.limit(c, dir, 2); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (t *Tree) fillV1(g *Group, name string, controllers, need []string) error {
@@ -221,11 +243,9 @@ func (t *Tree) fillV1(g *Group, name string, controllers, need []string) error {
 			}
 			g.enter = append(g.enter, entry{dir: dir, home: home.home})
 		}
-		for _, n := range need {
-			if n == c {
-				if err := g.limit(c, dir, 1); err != nil {
-					return err
-				}
+		if slices.Contains(need, c) {
+			if err := g.limit(c, dir, 1); err != nil {
+				return err
 			}
 		}
 	}
@@ -276,8 +296,15 @@ func (t *Tree) Retry() {
 // is gone. What is left is named in the error, and left to the next Open.
 func (t *Tree) Close() error {
 	t.Retry()
+	if t.at != nil {
+		t.at.release()
+	}
 	var left error
-	bases := t.v2.bases()
+	var bases []string
+	if t.v2 != nil {
+		t.v2.slots.close()
+		bases = append(bases, t.v2.base)
+	}
 	for _, e := range t.v1 {
 		bases = append(bases, e.dir)
 	}

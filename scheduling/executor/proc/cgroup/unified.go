@@ -21,25 +21,15 @@ const leafName = namePrefix + "supervisor"
 type unified struct {
 	base        string
 	controllers []string // that limits can use
+	slots       *slots   // for attempts without limits
 }
 
 func (u *unified) has(controller string) bool {
 	return u != nil && slices.Contains(u.controllers, controller)
 }
 
-func (u *unified) group(name string, limited bool) string {
-	if limited {
-		return filepath.Join(u.base, "limited", name)
-	}
-	return filepath.Join(u.base, "plain", name)
-}
-
-func (u *unified) bases() []string {
-	if u == nil {
-		return nil
-	}
-	return []string{u.base}
-}
+func (u *unified) plain() string   { return filepath.Join(u.base, "plain") }
+func (u *unified) limited() string { return filepath.Join(u.base, "limited") }
 
 // openUnified makes the node's directories in the place that gives it the most
 // controllers. The error says what is missing, even where there is a result.
@@ -81,24 +71,24 @@ func parents(m mount) []string {
 // openBelow makes the node's directories in one place.
 func openBelow(parent string, p *places) (*unified, error) {
 	u := &unified{base: filepath.Join(parent, p.name())}
-	plain, limited := u.group("", false), u.group("", true)
 	if err := p.make(u.base); err != nil {
 		return nil, err
 	}
-	for _, dir := range []string{plain, limited} {
+	u.slots = &slots{parent: u.plain()}
+	for _, dir := range []string{u.plain(), u.limited()} {
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			remove(u.base)
 			return nil, fmt.Errorf("make control group: %w", err)
 		}
 	}
-	if err := probe(plain); err != nil {
+	if err := probe(u.plain()); err != nil {
 		remove(u.base)
 		return nil, err
 	}
 	var errs error
 	for _, name := range wanted(parent) {
 		err := enable(parent, name)
-		for _, dir := range []string{u.base, limited} {
+		for _, dir := range []string{u.base, u.limited()} {
 			if err == nil {
 				err = write(filepath.Join(dir, "cgroup.subtree_control"), "+"+name)
 			}
@@ -161,8 +151,12 @@ func probe(dir string) error {
 		return &fs.PathError{Op: "open", Path: dir, Err: err}
 	}
 	defer unix.Close(fd)
-	_, err = syscall.ForkExec(filepath.Join(dir, "no such program"), []string{"probe"},
+	pid, err := syscall.ForkExec(filepath.Join(dir, "no such program"), []string{"probe"},
 		&syscall.ProcAttr{Sys: &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: fd}})
+	if err == nil { // no exec, and no word of why: it was killed
+		_, err = syscall.Wait4(pid, nil, 0, nil)
+		return fmt.Errorf("start a process in control group %s: it dies at once (%v)", dir, err)
+	}
 	if err != syscall.ENOENT {
 		return fmt.Errorf("start a process in control group %s: %w", dir, err)
 	}
