@@ -45,6 +45,7 @@ type forkJob struct {
 type forkReply struct {
 	pid     int
 	pidfd   int
+	at      int64 // when the exec was confirmed, Mono ns
 	refused error // nothing was forked
 	err     error // from fork or exec
 	stray   error // the thread could not leave the group
@@ -112,6 +113,7 @@ func (j *forkJob) fork() (r forkReply) {
 	}
 	if r.refused = j.check(); r.refused == nil {
 		r.pid, r.err = syscall.ForkExec(j.path, j.argv, &j.attr)
+		r.at = Mono() // here: on a busy machine the caller hears of it much later
 	}
 	return r
 }

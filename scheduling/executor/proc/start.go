@@ -156,7 +156,7 @@ func lastLook(ctx context.Context, a *attempt, req StartRequest) error {
 func (m *Manager) run(a *attempt, req StartRequest, r forkReply) error {
 	_ = unix.SetNonblock(r.pidfd, true) // fails never on a descriptor just made
 	a.started(kin{session: r.pid, mark: m.mark(a.id)}, os.NewFile(uintptr(r.pidfd), "pidfd"), req.Timeout)
-	if expired(req, Mono()) {
+	if expired(req, r.at) {
 		a.kill(ReasonExpired)
 		a.hurry()
 	}
