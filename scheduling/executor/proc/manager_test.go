@@ -181,7 +181,7 @@ func TestExecAfterExpiryIsKilled(t *testing.T) {
 		t.Fatal(r.err)
 	}
 	a.grace = time.Hour
-	if err := h.takeOver(a, req.withExpiry(Mono()), r); err != nil {
+	if err := h.takeOver(a, req.withExpiry(r.at), r); err != nil {
 		t.Fatal(err)
 	}
 	if got := h.result(); got.Outcome != Killed || got.Reason != ReasonExpired || got.Signal != "SIGKILL" {
