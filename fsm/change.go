@@ -9,7 +9,10 @@ import (
 
 // change is one command's write transaction: the reads of View, and the writes.
 // Objects in the store are never changed in place: every write puts a new one.
-type change struct{ View }
+type change struct {
+	View
+	graphs *graphs
+}
 
 func (c *change) put(table string, obj any) {
 	if err := c.txn.Insert(table, obj); err != nil {
@@ -52,6 +55,8 @@ func (c *change) putNode(n *Node) {
 	n.ModifyIndex = c.index
 	c.put(tableNodes, n)
 }
+
+func (c *change) putFollow(f *Follow) { c.put(tableFollows, f) }
 
 func (c *change) deleteJob(j *Job)            { c.remove(tableJobs, j) }
 func (c *change) deleteVersion(v *JobVersion) { c.remove(tableVersions, v) }

@@ -28,6 +28,8 @@ const (
 	OpPruneHistory   Opcode = 13
 	OpRaiseFormat    Opcode = 14
 	OpReplaceRuns    Opcode = 15
+	OpTimeoutRuns    Opcode = 16
+	OpRetryRun       Opcode = 17
 )
 
 // Format is the newest log format that this program knows. A command of a newer
@@ -100,6 +102,8 @@ var dispatch = makeDispatch(
 	def(OpPruneHistory, "prune_history", applyPruneHistory),
 	def(OpRaiseFormat, "raise_format", applyRaiseFormat),
 	def(OpReplaceRuns, "replace_runs", applyReplaceRuns),
+	def(OpTimeoutRuns, "timeout_runs", applyTimeoutRuns),
+	def(OpRetryRun, "retry_run", applyRetryRun),
 )
 
 func makeDispatch(defs ...opDef) map[Opcode]opDef {

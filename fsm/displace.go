@@ -65,7 +65,7 @@ func releaseAttempt(c *change, old *Shard, at Time) error {
 	run := c.run(s.RunID)
 	c.putShard(&s)
 	if run.Cancelling {
-		freeManual(c, run.JobKey(), run.ID)
+		freeManual(c, run.JobKey(), run.ID, at)
 		finishShard(c, &s, ShardCancelled, "", at)
 		return nil
 	}
@@ -80,7 +80,7 @@ func releaseAttempt(c *change, old *Shard, at Time) error {
 	case WhyReplace:
 		dropUnstarted(c, run, &s, ReasonOverlap, at)
 	case WhyManual:
-		yieldToManual(c, run)
+		yieldToManual(c, run, at)
 	}
 	return nil
 }
@@ -109,10 +109,10 @@ func loseAttempt(c *change, old *Shard, outcome, reason string, at Time) error {
 	case s.Losses > maxLosses && run.Opened:
 		c.putShard(&s)
 		finishShard(c, &s, ShardFailed, fmt.Sprintf("lost its process %d times", s.Losses), at)
-	case run.Opened && !c.specOf(run).Task(s.Task).RestartOnLoss():
+	case run.Opened && !c.taskOf(run, s.Task).RestartOnLoss():
 		c.putShard(&s)
 		finishShard(c, &s, ShardFailed, "its node was lost", at)
-	case !run.Opened && (stop || s.Losses > maxLosses || !c.specOf(run).Task(s.Task).RestartOnLoss()):
+	case !run.Opened && (stop || s.Losses > maxLosses || !c.taskOf(run, s.Task).RestartOnLoss()):
 		c.putShard(&s)
 		dropUnstarted(c, run, &s, "", at)
 	default:

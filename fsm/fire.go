@@ -181,6 +181,8 @@ func fireRun(c *change, f *Fire, d *FireDecision, at Time) error {
 		Trigger: TriggerSchedule, ScheduledAt: d.Instant, CreatedAt: at,
 		NotBefore: max(d.Instant, d.NotBefore), Overlap: sched.OverlapPolicy(),
 	}
+	// A job with a schedule has a default for each.
+	run.Params, _ = version.Spec.resolveParams(nil, (*Param).checkChoice)
 	if run.NotBefore > d.Instant && run.Overlap == OverlapForbid {
 		// Runs that make up for missed instants are several at a time: one after
 		// the other, not the first alone.

@@ -29,6 +29,8 @@ var commandTypes = map[Opcode]func() any{
 	OpPruneHistory:   func() any { return new(PruneHistory) },
 	OpRaiseFormat:    func() any { return new(RaiseFormat) },
 	OpReplaceRuns:    func() any { return new(ReplaceRuns) },
+	OpTimeoutRuns:    func() any { return new(TimeoutRuns) },
+	OpRetryRun:       func() any { return new(RetryRun) },
 }
 
 // TestCommandEncodings pins the bytes of every command, each field filled: a

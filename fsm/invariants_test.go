@@ -165,7 +165,7 @@ func (a *audit) run(r *Run) {
 		}
 		if task.State.Ended() {
 			ended++
-			if task.State != TaskSucceeded {
+			if task.State.Failed() {
 				failed++
 			}
 		}

@@ -47,6 +47,16 @@ type JobVersion struct {
 	Version   uint64  `codec:"v" json:"version"`
 	CreatedAt Time    `codec:"ca" json:"created_at"`
 	Spec      JobSpec `codec:"s" json:"spec"`
+	Reads     Reads   `codec:"r" json:"-"`
+}
+
+// Reads says of which tasks other tasks read the output: what a node must send
+// along when an attempt of them has ended. Both lists are sorted.
+type Reads struct {
+	// Lines are the tasks whose last line is read, Lists those whose output is a
+	// list of items.
+	Lines []string `codec:"o,omitempty"`
+	Lists []string `codec:"l,omitempty"`
 }
 
 // JobSpec is a job as its file describes it.

@@ -48,16 +48,23 @@ type PruneHistory struct {
 }
 
 func applyPutJobs(c *change, cmd *PutJobs) (any, error) {
-	seen := make(map[JobKey]bool, len(cmd.Jobs))
+	seen := make(map[JobKey]*JobSpec, len(cmd.Jobs))
 	for i := range cmd.Jobs {
 		if err := checkPut(c, &cmd.Jobs[i], cmd.At); err != nil {
 			return nil, err
 		}
 		key := cmd.Jobs[i].Spec.Key()
-		if seen[key] {
+		if seen[key] != nil {
 			return nil, fmt.Errorf("%w: job %s stands twice in one request", ErrInvalid, key)
 		}
-		seen[key] = true
+		seen[key] = &cmd.Jobs[i].Spec
+	}
+	for i := range cmd.Jobs {
+		if spec := &cmd.Jobs[i].Spec; len(spec.After) > 0 {
+			if err := checkAfter(c, spec, seen); err != nil {
+				return nil, fmt.Errorf("job %s: %w", spec.Key(), err)
+			}
+		}
 	}
 	results := make([]PutResult, len(cmd.Jobs))
 	for i := range cmd.Jobs {
@@ -93,9 +100,12 @@ func putJob(c *change, p *PutJob, at Time) PutResult {
 	key := p.Spec.Key()
 	result := PutResult{Job: key, Created: true, Changed: true}
 	job := &Job{Namespace: key.Namespace, Name: key.Name, CreatedAt: at, CreateIndex: c.index}
+	var after []string
 	if old := c.job(key); old != nil {
 		result.Created = false
-		if bytes.Equal(encode(&c.version(key, old.Version).Spec), encode(&p.Spec)) {
+		before := &c.version(key, old.Version).Spec
+		after = before.After
+		if bytes.Equal(encode(before), encode(&p.Spec)) {
 			result.Changed, result.Version = false, old.Version
 			return result
 		}
@@ -108,7 +118,9 @@ func putJob(c *change, p *PutJob, at Time) PutResult {
 	c.putJob(job)
 	c.putVersion(&JobVersion{
 		Namespace: key.Namespace, Name: key.Name, Version: job.Version, CreatedAt: at, Spec: p.Spec,
+		Reads: readsOf(&p.Spec),
 	})
+	putFollows(c, key, after, p.Spec.After)
 	dropOldVersions(c, job)
 	withdrawFires(c, key, at)
 	for cur := range c.cursorsOf(key) {
@@ -192,7 +204,7 @@ func withdrawRun(c *change, run *Run, gate *Shard, at Time) {
 	if f := c.fire(run.JobKey(), run.ScheduledAt); f != nil && f.Outcome == "" {
 		c.deleteFire(f)
 	}
-	freeManual(c, run.JobKey(), run.ID)
+	freeManual(c, run.JobKey(), run.ID, at)
 	dropRun(c, run)
 }
 
@@ -292,6 +304,7 @@ func applyDeleteJob(c *change, cmd *DeleteJob) (any, error) {
 // removeJob forgets a job and everything that belonged to it.
 func removeJob(c *change, job *Job) {
 	key := job.Key()
+	putFollows(c, key, c.version(key, job.Version).Spec.After, nil)
 	for r := range c.runsOf(key) {
 		c.deleteRun(r.ID)
 	}

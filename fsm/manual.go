@@ -10,6 +10,11 @@ type StartRun struct {
 	At  Time   `codec:"at"`
 	ID  string `codec:"id"`
 	Job JobKey `codec:"j"`
+	// Params are the values that were given. They have been checked against the
+	// params of Version, if that is not zero; the run is refused if the job has
+	// another version by now.
+	Params  map[string]string `codec:"p,omitempty"`
+	Version uint64            `codec:"v,omitempty"`
 }
 
 // CancelRun asks for the end of a run.
@@ -33,10 +38,17 @@ func applyStartRun(c *change, cmd *StartRun) (any, error) {
 	if job.Deleting {
 		return nil, fmt.Errorf("job %s: %w", cmd.Job, ErrDeleting)
 	}
+	if cmd.Version != 0 && cmd.Version != job.Version {
+		return nil, fmt.Errorf("%w: job %s is no longer at version %d", ErrConflict, cmd.Job, cmd.Version)
+	}
 	spec := &c.version(cmd.Job, job.Version).Spec
+	params, err := spec.resolveParams(cmd.Params, (*Param).checkChoice)
+	if err != nil {
+		return nil, err
+	}
 	run := &Run{
 		ID: cmd.ID, Namespace: cmd.Job.Namespace, Job: cmd.Job.Name, Version: job.Version,
-		Trigger: TriggerManual, CreatedAt: cmd.At, Overlap: spec.Overlap(),
+		Trigger: TriggerManual, CreatedAt: cmd.At, Overlap: spec.Overlap(), Params: params,
 	}
 	if run.Overlap == OverlapAllow {
 		run.Opened = true
@@ -107,16 +119,16 @@ func waitingManual(c *change, job JobKey, runID string) *Run {
 }
 
 // yieldToManual puts a fire that was asked back behind the manual run.
-func yieldToManual(c *change, run *Run) {
+func yieldToManual(c *change, run *Run, at Time) {
 	if manual := waitingManual(c, run.JobKey(), run.ID); manual != nil {
 		addCondition(c, run, manual.ID)
 	}
-	freeManual(c, run.JobKey(), run.ID)
+	freeManual(c, run.JobKey(), run.ID, at)
 }
 
 // freeManual tells a waiting manual run that one fire will not start, and lets
 // it be placed after the last.
-func freeManual(c *change, job JobKey, runID string) {
+func freeManual(c *change, job JobKey, runID string, at Time) {
 	manual := waitingManual(c, job, runID)
 	if manual == nil {
 		return
@@ -128,7 +140,7 @@ func freeManual(c *change, job JobKey, runID string) {
 	}
 	c.putRun(&m)
 	if m.WaitsFor == nil {
-		releaseTask(c, &m, c.specOf(&m).Task(m.Gate))
+		admitRun(c, &m, at)
 	}
 }
 
@@ -141,13 +153,13 @@ func refuseManual(c *change, job JobKey, runID string, at Time) {
 	case manual.Overlap == OverlapForbid:
 		cancelUnstarted(c, manual, ReasonOverlap, at)
 	default:
-		queueManual(c, manual)
+		queueManual(c, manual, at)
 	}
 }
 
 // queueManual puts a manual run that was to go first at the end of the line: it
 // waits for all that was there before it, and none of that waits for it.
-func queueManual(c *change, manual *Run) {
+func queueManual(c *change, manual *Run, at Time) {
 	m := *manual
 	m.Condition, m.WaitsFor = nil, nil
 	for other := range c.activeRuns(m.JobKey()) {
@@ -162,7 +174,7 @@ func queueManual(c *change, manual *Run) {
 		}
 	}
 	c.putRun(&m)
-	releaseTask(c, &m, c.specOf(&m).Task(m.Gate))
+	admitRun(c, &m, at)
 }
 
 // cancelUnstarted ends a run none of whose shards is held by a node.
@@ -197,10 +209,10 @@ func cancelWaiting(c *change, run *Run, at Time) {
 // cancelTask ends a task of which nothing runs.
 func cancelTask(c *change, t *RunTask, at Time) {
 	rt := *t
-	rt.State, rt.EndedAt = TaskCancelled, at
+	rt.State, rt.EndedAt, rt.Live = TaskCancelled, at, 0
 	c.putTask(&rt)
-	for s := range c.shardsOf(t.RunID) {
-		if s.Task == t.Name && !s.State.Ended() {
+	for s := range c.shardsOfTask(t.RunID, t.Name) {
+		if !s.State.Ended() {
 			gone := *s
 			gone.State, gone.Why = ShardCancelled, ""
 			c.putShard(&gone)

@@ -1,5 +1,11 @@
 package fsm
 
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
 // Types of a parameter.
 const (
 	ParamString = "string"
@@ -29,3 +35,37 @@ const (
 	MaxParamValue   = 4 << 10
 	MaxParamChoices = 100
 )
+
+// ResolveParams returns the value of each of the job's parameters: the given one,
+// or the default. It is ErrInvalid if one is missing, unknown, or not accepted.
+func (s *JobSpec) ResolveParams(given map[string]string) (map[string]string, error) {
+	return s.resolveParams(given, (*Param).Check)
+}
+
+func (s *JobSpec) resolveParams(given map[string]string, check func(*Param, string) error) (map[string]string, error) {
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		if s.Param(name) == nil {
+			return nil, fmt.Errorf("%w: job %s has no param %q", ErrInvalid, s.Key(), clip(name, MaxNameLength))
+		}
+	}
+	var values map[string]string
+	for i := range s.Params {
+		p := &s.Params[i]
+		value, ok := given[p.Name]
+		switch {
+		case ok:
+			if err := check(p, value); err != nil {
+				return nil, fmt.Errorf("%w: param %q of job %s: %w", ErrInvalid, p.Name, s.Key(), err)
+			}
+		case p.Default != nil:
+			value = *p.Default
+		default:
+			return nil, fmt.Errorf("%w: param %q of job %s has no default and must be given", ErrInvalid, p.Name, s.Key())
+		}
+		if values == nil {
+			values = make(map[string]string, len(s.Params))
+		}
+		values[p.Name] = value
+	}
+	return values, nil
+}

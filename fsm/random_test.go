@@ -203,7 +203,7 @@ func (a *author) nodeEvent(v *View) (Opcode, any) {
 func (a *author) startRun(k JobKey) (Opcode, any) {
 	a.runs++
 	id := fmt.Sprintf("m%d", a.runs-a.rng.IntN(2))
-	return OpStartRun, StartRun{a.now, id, k}
+	return OpStartRun, StartRun{At: a.now, ID: id, Job: k}
 }
 
 // anyEvent picks a live shard and what has been done least to shards in its
@@ -318,7 +318,7 @@ func (a *author) nonsense() (Opcode, any) {
 	case 3:
 		return OpDisplaceShards, DisplaceShards{at, DisplaceKind(text()), []AttemptRef{ref, {}}, text()}
 	case 4:
-		return OpStartRun, StartRun{at, text(), k}
+		return OpStartRun, StartRun{At: at, ID: text(), Job: k}
 	case 5:
 		return OpCancelRun, CancelRun{at, text()}
 	case 6:

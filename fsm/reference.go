@@ -195,3 +195,26 @@ func (m *textMapper) table(field string, t map[string]string) map[string]string 
 	}
 	return out
 }
+
+// readsOf finds out whose output the tasks of a job read.
+func readsOf(spec *JobSpec) Reads {
+	var r Reads
+	for i := range spec.Tasks {
+		t := &spec.Tasks[i]
+		if t.Shards != nil && t.Shards.ItemsFrom != "" {
+			r.Lists = append(r.Lists, t.Shards.ItemsFrom)
+		}
+		for _, s := range t.Texts() {
+			names, _ := References(s) // it was checked before
+			for _, name := range names {
+				if task, ok := OutputReference(name); ok {
+					r.Lines = append(r.Lines, task)
+				}
+			}
+		}
+	}
+	slices.Sort(r.Lines)
+	slices.Sort(r.Lists)
+	r.Lines, r.Lists = slices.Compact(r.Lines), slices.Compact(r.Lists)
+	return r
+}

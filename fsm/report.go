@@ -39,6 +39,11 @@ type Report struct {
 	Error      string     `codec:"e,omitempty" json:"error,omitempty"`
 	Tail       []byte     `codec:"t,omitempty" json:"tail,omitempty"`
 	Truncated  bool       `codec:"tr,omitempty" json:"truncated,omitempty"`
+	// Output is the last line of the attempt's standard output, and Items the
+	// list that it wrote there, if Listed: each where another task reads it.
+	Output string   `codec:"ou,omitempty" json:"output,omitempty"`
+	Items  []string `codec:"it,omitempty" json:"items,omitempty"`
+	Listed bool     `codec:"li,omitempty" json:"listed,omitempty"`
 }
 
 // ReportAttempts carries the reports of one incarnation of one node.
@@ -104,7 +109,7 @@ func markStarted(c *change, old *Shard, at Time) *Shard {
 		c.putTask(&rt)
 	}
 	openRun(c, c.run(s.RunID), at)
-	return &s
+	return c.shard(s.RunID, s.Task, s.Index)
 }
 
 // JobKey returns the name of the shard's job.
@@ -125,14 +130,36 @@ func reportEnded(c *change, old *Shard, r *Report, at Time) error {
 	run := c.run(s.RunID)
 	switch {
 	case r.Outcome == AttemptSucceeded:
+		keepOutput(c, &s, r)
 		finishShard(c, &s, ShardSucceeded, "", r.EndedAt)
 	case r.Outcome == AttemptCancelled || run.Cancelling:
 		finishShard(c, &s, ShardCancelled, "", r.EndedAt)
-	case retry(c, &s, c.specOf(run).Task(s.Task), at):
+	case retry(c, &s, c.taskOf(run, s.Task), at):
 	default:
 		finishShard(c, &s, ShardFailed, failure(a), r.EndedAt)
 	}
 	return nil
+}
+
+// keepOutput keeps what later tasks read of an attempt that succeeded.
+func keepOutput(c *change, s *Shard, r *Report) {
+	if r.Output == "" && !r.Listed {
+		return
+	}
+	rt := *c.task(s.RunID, s.Task)
+	rt.Output = clip(r.Output, MaxTail)
+	if size := sizeOf(r.Items); r.Listed && len(r.Items) <= MaxItems && size <= MaxItemBytes {
+		rt.Items, rt.Listed = r.Items, true
+	}
+	c.putTask(&rt)
+}
+
+func sizeOf(items []string) int {
+	size := 0
+	for _, item := range items {
+		size += len(item)
+	}
+	return size
 }
 
 // failure says in a few words why an attempt failed.
@@ -144,6 +171,8 @@ func failure(a *Attempt) string {
 		return "could not be started: " + a.Error
 	case a.Signal != "":
 		return "killed by " + a.Signal
+	case a.ExitCode == 0 && a.Error != "":
+		return a.Error
 	}
 	return fmt.Sprintf("exit code %d", a.ExitCode)
 }
@@ -171,7 +200,7 @@ func skipRun(c *change, run *Run, reason string, at Time) {
 		return
 	}
 	decideOutcome(c, run, OutcomeSkipped, reason)
-	freeManual(c, run.JobKey(), run.ID)
+	freeManual(c, run.JobKey(), run.ID, at)
 	dropRun(c, run)
 }
 

@@ -21,6 +21,7 @@ func (s RunState) Ended() bool {
 const (
 	TriggerSchedule = "schedule"
 	TriggerManual   = "manual"
+	TriggerAfter    = "after"
 )
 
 // Run is one execution of a job's graph.
@@ -55,51 +56,27 @@ type Run struct {
 	// on the run's shards are placed without condition.
 	Opened bool `codec:"op,omitempty" json:"opened"`
 	// Cancelling: a person, or the job's deletion, asked for the end.
-	Cancelling  bool   `codec:"ca,omitempty" json:"cancelling,omitempty"`
-	TasksTotal  int    `codec:"tt" json:"tasks_total"`
-	TasksDone   int    `codec:"td,omitempty" json:"tasks_done"`
-	TasksFailed int    `codec:"tf,omitempty" json:"tasks_failed"`
-	CreateIndex uint64 `codec:"ci" json:"create_index"`
-	ModifyIndex uint64 `codec:"mi" json:"modify_index"`
+	Cancelling  bool `codec:"ca,omitempty" json:"cancelling,omitempty"`
+	TasksTotal  int  `codec:"tt" json:"tasks_total"`
+	TasksDone   int  `codec:"td,omitempty" json:"tasks_done"`
+	TasksFailed int  `codec:"tf,omitempty" json:"tasks_failed"`
+	// Deadline is when the whole run has timed out; unset if nothing bounds it, or
+	// it has not started.
+	Deadline Time `codec:"dl,omitempty" json:"deadline"`
+	// TimedOut: the run is ending, or has ended, because of its Deadline.
+	TimedOut bool `codec:"to,omitempty" json:"timed_out,omitempty"`
+	// Retries counts how often the run was taken up again after its end.
+	Retries int `codec:"rt,omitempty" json:"retries,omitempty"`
+	// Params are the values of the job's parameters, defaults included.
+	Params map[string]string `codec:"p,omitempty" json:"params,omitempty"`
+	// UpstreamRunID is the run whose success made this one start.
+	UpstreamRunID string `codec:"u,omitempty" json:"upstream_run_id,omitempty"`
+	CreateIndex   uint64 `codec:"ci" json:"create_index"`
+	ModifyIndex   uint64 `codec:"mi" json:"modify_index"`
 }
 
 // JobKey returns the name of the run's job.
 func (r *Run) JobKey() JobKey { return JobKey{r.Namespace, r.Job} }
-
-// TaskState is where a task of a run stands.
-type TaskState string
-
-// States of a task. The last four are final.
-const (
-	TaskWaiting        TaskState = "waiting"
-	TaskPending        TaskState = "pending"
-	TaskRunning        TaskState = "running"
-	TaskSucceeded      TaskState = "succeeded"
-	TaskFailed         TaskState = "failed"
-	TaskCancelled      TaskState = "cancelled"
-	TaskUpstreamFailed TaskState = "upstream_failed"
-)
-
-// Ended says whether the state is final.
-func (s TaskState) Ended() bool {
-	return s == TaskSucceeded || s == TaskFailed || s == TaskCancelled || s == TaskUpstreamFailed
-}
-
-// RunTask is one task of one run: its shards' states added up.
-type RunTask struct {
-	RunID string    `codec:"id" json:"run_id"`
-	Name  string    `codec:"n" json:"name"`
-	State TaskState `codec:"s" json:"state"`
-	// Unmet counts the dependencies that have not succeeded yet.
-	Unmet     int    `codec:"u,omitempty" json:"unmet,omitempty"`
-	Shards    int    `codec:"sh" json:"shards"`
-	Done      int    `codec:"d,omitempty" json:"done"`
-	Failed    int    `codec:"f,omitempty" json:"failed"`
-	Cancelled int    `codec:"c,omitempty" json:"cancelled,omitempty"`
-	Reason    string `codec:"r,omitempty" json:"reason,omitempty"`
-	StartedAt Time   `codec:"sa,omitempty" json:"started_at"`
-	EndedAt   Time   `codec:"ea,omitempty" json:"ended_at"`
-}
 
 // condition is every run of the job that is active at this point of the log, so
 // that of two runs the later always waits for the earlier.
@@ -126,153 +103,51 @@ func createRun(c *change, run *Run, spec *JobSpec) {
 		c.putTask(&RunTask{RunID: run.ID, Name: t.Name, State: TaskWaiting, Unmet: len(t.DependsOn), Shards: 1})
 	}
 	c.putRun(run)
+	if len(run.WaitsFor) == 0 {
+		admitRun(c, run, run.CreatedAt)
+	}
+}
+
+// admitRun releases what of a run may be placed: everything that waits for no
+// task once the run is opened, its gate before.
+func admitRun(c *change, run *Run, at Time) {
 	if run.Opened {
-		releaseRoots(c, run, spec)
-	} else if len(run.WaitsFor) == 0 {
-		releaseTask(c, run, spec.Task(run.Gate))
-	}
-}
-
-// releaseRoots makes the shards of every root task that has none yet.
-func releaseRoots(c *change, run *Run, spec *JobSpec) {
-	for i := range spec.Tasks {
-		if len(spec.Tasks[i].DependsOn) == 0 {
-			releaseTask(c, run, &spec.Tasks[i])
-		}
-	}
-}
-
-// releaseTask makes a task's shards pending: the leader may place them.
-func releaseTask(c *change, run *Run, t *Task) {
-	rt := *c.task(run.ID, t.Name)
-	if rt.State != TaskWaiting {
+		releaseReady(c, run, at)
 		return
 	}
-	rt.State = TaskPending
-	c.putTask(&rt)
-	for i := range rt.Shards {
-		c.putShard(&Shard{
-			RunID: run.ID, Task: t.Name, Index: i,
-			Namespace: run.Namespace, Job: run.Job, Version: run.Version,
-			State: ShardPending, Weight: t.Load(),
-		})
-	}
+	releaseTask(c, run, c.taskOf(run, run.Gate), at) // a root, so that it does not end by that
 }
 
 // openRun notes that the gate has started, and frees the other roots.
-func openRun(c *change, run *Run, at Time) *Run {
+func openRun(c *change, run *Run, at Time) {
 	decideOutcome(c, run, OutcomeRan, "")
 	if run.Opened && run.State == RunRunning {
-		return run
+		return
 	}
 	r := *run
 	opened := r.Opened
 	r.Opened = true
 	if r.State == RunPending {
 		r.State, r.StartedAt = RunRunning, at
+		r.setDeadline(c.specOf(&r), at)
 	}
 	c.putRun(&r)
-	if !opened && !r.Cancelling {
-		releaseRoots(c, &r, c.specOf(&r))
-	}
-	return &r
-}
-
-// shardEnded adds a shard's final state up into its task, and the task's into
-// the graph.
-func shardEnded(c *change, s *Shard, at Time) {
-	rt := *c.task(s.RunID, s.Task)
-	switch s.State {
-	case ShardSucceeded:
-		rt.Done++
-	case ShardFailed:
-		rt.Failed++
-	case ShardCancelled:
-		rt.Cancelled++
-	}
-	if rt.Reason == "" {
-		rt.Reason = s.Reason
-	}
-	if rt.Done+rt.Failed+rt.Cancelled < rt.Shards {
-		c.putTask(&rt)
+	if opened || r.Cancelling {
 		return
 	}
-	rt.EndedAt = at
-	switch {
-	case rt.Failed > 0:
-		rt.State = TaskFailed
-	case rt.Cancelled > 0:
-		rt.State = TaskCancelled
-	default:
-		rt.State = TaskSucceeded
+	bindGate(c, &r)
+	if rt := *c.task(r.ID, r.Gate); rt.Made < rt.Shards {
+		makeShards(c, &r, c.taskOf(&r, r.Gate), &rt)
 	}
-	c.putTask(&rt)
-	taskEnded(c, c.run(s.RunID), &rt, at)
+	releaseReady(c, &r, at)
 }
 
-// taskEnded carries a task's end to what depends on it, and ends the run with
-// its last task. It works through a queue: graphs may be deep.
-func taskEnded(c *change, run *Run, ended *RunTask, at Time) {
-	r := *run
-	spec := c.specOf(&r)
-	next := dependentsOf(spec, ended)
-	queue := []*RunTask{ended}
-	for len(queue) > 0 {
-		t := queue[0]
-		queue = queue[1:]
-		r.TasksDone++
-		if t.State != TaskSucceeded {
-			r.TasksFailed++
-		}
-		queue = append(queue, settleDependents(c, &r, next(t.Name), t, at)...)
+// setDeadline bounds the run from the given instant, if its job says so.
+func (r *Run) setDeadline(spec *JobSpec, from Time) {
+	r.Deadline = 0
+	if spec.Timeout > 0 && from > 0 {
+		r.Deadline = from.Add(spec.Timeout)
 	}
-	c.putRun(&r)
-	if r.TasksDone == r.TasksTotal {
-		endRun(c, &r, at)
-	}
-}
-
-// dependentsOf returns a function that lists what depends on a task, in the
-// order of the file. A task that succeeded ends no other, so that one pass over
-// the graph does; any other end may go through all of it, which needs an index.
-func dependentsOf(spec *JobSpec, ended *RunTask) func(task string) []*Task {
-	index := map[string][]*Task{}
-	for i := range spec.Tasks {
-		t := &spec.Tasks[i]
-		for _, d := range t.DependsOn {
-			if d == ended.Name || ended.State != TaskSucceeded {
-				index[d] = append(index[d], t)
-			}
-		}
-	}
-	return func(task string) []*Task { return index[task] }
-}
-
-// settleDependents releases or fails what waits for t, and returns the tasks
-// that ended by that.
-func settleDependents(c *change, run *Run, dependents []*Task, t *RunTask, at Time) []*RunTask {
-	var ended []*RunTask
-	for _, dep := range dependents {
-		rt := *c.task(run.ID, dep.Name)
-		if rt.State != TaskWaiting {
-			continue
-		}
-		if t.State != TaskSucceeded || run.Cancelling {
-			rt.State, rt.Reason, rt.EndedAt = TaskUpstreamFailed, "task "+t.Name+" "+string(t.State), at
-			if run.Cancelling {
-				rt.State, rt.Reason = TaskCancelled, ""
-			}
-			c.putTask(&rt)
-			ended = append(ended, &rt)
-			continue
-		}
-		rt.Unmet--
-		c.putTask(&rt)
-		if rt.Unmet == 0 {
-			releaseTask(c, run, dep)
-		}
-	}
-	return ended
 }
 
 // endRun gives a run its final state and lets go of what waited for it.
@@ -280,6 +155,8 @@ func endRun(c *change, run *Run, at Time) {
 	r := *run
 	r.EndedAt = at
 	switch {
+	case r.TimedOut:
+		r.State = RunFailed
 	case r.Cancelling:
 		r.State = RunCancelled
 	case r.TasksFailed > 0:
@@ -288,8 +165,14 @@ func endRun(c *change, run *Run, at Time) {
 		r.State = RunSucceeded
 	}
 	c.putRun(&r)
+	if r.State == RunSucceeded {
+		dropItems(c, &r)
+	}
 	decideOutcome(c, &r, OutcomeRan, "")
 	afterRun(c, r.JobKey(), true)
+	if r.State == RunSucceeded {
+		startFollowers(c, &r, at)
+	}
 }
 
 // dropRun removes a run that never was: its fire was skipped, or its manual

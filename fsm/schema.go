@@ -19,6 +19,7 @@ const (
 	tableNodes    = "nodes"
 	tableStats    = "stats"
 	tableSettings = "settings"
+	tableFollows  = "follows"
 )
 
 // Secondary indexes.
@@ -32,6 +33,8 @@ const (
 	// byReplacing lists the runs that are to make an end of others when their
 	// time comes.
 	byReplacing = "replacing"
+	// byDeadline orders the runs that may time out.
+	byDeadline = "deadline"
 	// byNode lists the shards that a node holds.
 	byNode = "node"
 	// byPending lists the shards that wait for a place.
@@ -112,6 +115,12 @@ func schema() *memdb.DBSchema {
 					return nil
 				}
 				return text(r.ID)
+			}),
+			index(byDeadline, func(r *Run) []byte {
+				if r.Deadline == 0 || r.Cancelling || r.State.Ended() {
+					return nil
+				}
+				return append(timeKey(r.Deadline), r.ID...)
 			})),
 		tableOf(tableTasks, index(indexID, func(t *RunTask) []byte { return taskKey(t.RunID, t.Name) })),
 		tableOf(tableShards,
@@ -131,6 +140,7 @@ func schema() *memdb.DBSchema {
 		tableOf(tableNodes, index(indexID, func(n *Node) []byte { return text(n.ID) })),
 		tableOf(tableStats, index(indexID, func(s *JobStats) []byte { return jobKey(JobKey{s.Namespace, s.Job}) })),
 		tableOf(tableSettings, index(indexID, func(*Settings) []byte { return text("settings") })),
+		tableOf(tableFollows, index(indexID, func(f *Follow) []byte { return followKey(f.Namespace, f.Upstream, f.Job) })),
 	} {
 		s.Tables[t.Name] = t
 	}
@@ -154,6 +164,10 @@ func versionKey(k JobKey, v uint64) []byte { return append(jobKey(k), number(v).
 func cursorKey(k JobKey, schedule int) []byte { return append(jobKey(k), number(uint64(schedule))...) }
 
 func fireKey(k JobKey, t Time) []byte { return append(jobKey(k), timeKey(t)...) }
+
+func followKey(namespace, upstream, job string) []byte {
+	return append(jobKey(JobKey{namespace, upstream}), text(job)...)
+}
 
 func taskKey(run, task string) []byte { return append(text(run), text(task)...) }
 

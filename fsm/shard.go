@@ -104,8 +104,13 @@ type Shard struct {
 	Maybe  bool `codec:"m,omitempty" json:"maybe,omitempty"`
 	Losses int  `codec:"l,omitempty" json:"losses,omitempty"`
 	// Tries counts the attempts that failed; NotBefore is when the next may start.
-	Tries       int    `codec:"tr,omitempty" json:"tries,omitempty"`
-	NotBefore   Time   `codec:"nb,omitempty" json:"not_before"`
+	Tries     int  `codec:"tr,omitempty" json:"tries,omitempty"`
+	NotBefore Time `codec:"nb,omitempty" json:"not_before"`
+	// Count is how many shards the task has; a row from before there were several
+	// has 0.
+	Count int `codec:"n,omitempty" json:"count,omitempty"`
+	// NodeID is the only node that may take the shard, if it is set.
+	NodeID      string `codec:"ni,omitempty" json:"node_id,omitempty"`
 	ModifyIndex uint64 `codec:"mi" json:"modify_index"`
 }
 
@@ -171,6 +176,9 @@ func arm(c *change, p *Placement, at Time) error {
 	old := c.shard(p.RunID, p.Task, p.Shard)
 	node := c.node(p.Node)
 	if old == nil || old.State != ShardPending || old.Current.Number != p.Attempt {
+		return ErrStale
+	}
+	if old.NodeID != "" && old.NodeID != p.Node {
 		return ErrStale
 	}
 	if node == nil || node.Status != NodeReady || node.Incarnation != p.Incarnation {

@@ -45,3 +45,63 @@ func (t *Task) Condition() string {
 	}
 	return t.RunIf
 }
+
+// Slice is what a shard has to do.
+type Slice struct {
+	Index, Count int
+	// Start and End bound it: Start is in it, End is not. They are numbers of the
+	// range, or places in the list.
+	Start, End int64
+	// Items is the shard's part of the list; nil if there is none.
+	Items []string
+}
+
+// piecesOf returns into how many pieces n things are cut, each but the last of
+// ceil(n/count): at most count, and none of them empty.
+func piecesOf(n int64, count int) int {
+	if n <= 0 || count <= 0 {
+		return 0
+	}
+	size := ceil(n, int64(count))
+	return int(ceil(n, size))
+}
+
+func ceil(n, d int64) int64 { return (n + d - 1) / d }
+
+// Slice returns what a shard of an active run has to do.
+func (v *View) Slice(s *Shard) Slice {
+	out := Slice{Index: s.Index, Count: max(s.Count, 1), Start: int64(s.Index), End: int64(s.Index) + 1}
+	version := v.version(s.JobKey(), s.Version)
+	if version == nil {
+		return out
+	}
+	t := version.Spec.Task(s.Task)
+	if t == nil || t.Shards == nil {
+		return out
+	}
+	switch items := t.Shards.Items; {
+	case t.Shards.Range != nil:
+		first, last := t.Shards.Range[0], t.Shards.Range[1]
+		start, end := cut(last-first, out)
+		out.Start, out.End = first+start, first+end
+	case t.Shards.ItemsFrom != "":
+		if from := v.task(s.RunID, t.Shards.ItemsFrom); from != nil {
+			out.setItems(from.Items)
+		}
+	case len(items) > 0:
+		out.setItems(items)
+	}
+	return out
+}
+
+func (s *Slice) setItems(items []string) {
+	s.Start, s.End = cut(int64(len(items)), *s)
+	s.Items = items[s.Start:s.End]
+}
+
+// cut returns the bounds of one piece of n things.
+func cut(n int64, s Slice) (start, end int64) {
+	size := ceil(n, int64(s.Count))
+	start = min(int64(s.Index)*size, n)
+	return start, min(start+size, n)
+}

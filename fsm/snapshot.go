@@ -49,6 +49,7 @@ var rowTypes = []rowType{
 	{8, tableRuns, func() any { return new(Run) }},
 	{9, tableTasks, func() any { return new(RunTask) }},
 	{10, tableShards, func() any { return new(Shard) }},
+	{11, tableFollows, func() any { return new(Follow) }},
 }
 
 type snapshot struct{ view *View }

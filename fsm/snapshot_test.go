@@ -29,6 +29,9 @@ func busy(t testing.TB) *lab {
 			l.took(l.displace(l.armed(run.ID, "b", "n2"), DisplaceLose))
 		}
 	}
+	follower := spec("follower", 0)
+	follower.After = []string{"job-1"}
+	l.put(follower)
 	return l
 }
 

@@ -29,6 +29,8 @@ type state struct {
 	whole sync.RWMutex
 	// index of the last entry applied.
 	index atomic.Uint64
+	// graphs belongs to Apply.
+	graphs graphs
 	// abandoned is closed when a restore has replaced this state.
 	abandoned chan struct{}
 }
@@ -143,7 +145,7 @@ func (s *Store) applyOne(st *state, index uint64, command []byte) Result {
 		}
 		return s.fail(index, fmt.Errorf("%w: opcode %d version %d; install the version of rota that wrote it", ErrUnknownOpcode, e.op, e.version))
 	}
-	c := &change{View{txn: st.db.Txn(true), index: index}}
+	c := &change{View{txn: st.db.Txn(true), index: index}, &st.graphs}
 	value, err := d.apply(c, e.body)
 	if err != nil {
 		c.txn.Abort()

@@ -12,7 +12,7 @@ import (
 const MaxAfter = 100
 
 // maxRangeEnd bounds a range's ends, so that its length is a number as well.
-const maxRangeEnd = 1 << 62
+const maxRangeEnd = 1 << 61
 
 // shards checks one task's shards block by itself.
 func (v *validator) shards(path string, t *Task) {

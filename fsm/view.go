@@ -136,6 +136,10 @@ func (v *View) shardsOf(run string) iter.Seq[*Shard] {
 	return scan[Shard](v, tableShards, indexID, text(run))
 }
 
+func (v *View) shardsOfTask(run, task string) iter.Seq[*Shard] {
+	return scan[Shard](v, tableShards, indexID, taskKey(run, task))
+}
+
 func (v *View) heldBy(node string) iter.Seq[*Shard] {
 	return scan[Shard](v, tableShards, byNode, text(node))
 }
