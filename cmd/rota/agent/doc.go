@@ -19,6 +19,15 @@
 // leadership is handed on, the processes are ended and reported, and the
 // listeners close.
 //
+// # Two processes
+//
+// `rota agent` is a supervisor (package scheduling/executor/supervisor) and, as
+// its child, the agent proper, which is what the rest of this package is. The
+// processes of jobs are the supervisor's. Only a stop that the supervisor orders
+// ends them; an agent that fails, is killed, or makes room for a newer program
+// leaves them to the next one. Heartbeats wait for a supervisor that does not
+// answer within a second: what is frozen could end nothing.
+//
 // # What happens when things fail
 //
 // A disk that fails or hangs, a log entry that this version does not know, or a
