@@ -79,6 +79,9 @@ func (v *View) RunActive(id string) bool { return v.runActive(id) }
 // Tasks yields the tasks of a run in the order of their names.
 func (v *View) Tasks(run string) iter.Seq[*RunTask] { return v.tasksOf(run) }
 
+// Task returns one task of a run, or nil.
+func (v *View) Task(run, name string) *RunTask { return v.task(run, name) }
+
 // Shard returns one shard, or nil.
 func (v *View) Shard(run, task string, i int) *Shard { return v.shard(run, task, i) }
 

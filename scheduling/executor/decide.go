@@ -112,7 +112,7 @@ func (e *Executor) conditionMet(v *fsm.View, run *fsm.Run) bool {
 	return true
 }
 
-// endedHere: the run is one attempt, the attempt is this node's, and it ended in
+// endedHere: the run is one shard, its attempt is this node's, and it ended in
 // a way after which no other can follow. One that failed may be tried again
 // elsewhere, so it does not count.
 func (e *Executor) endedHere(v *fsm.View, run *fsm.Run) bool {
@@ -120,7 +120,7 @@ func (e *Executor) endedHere(v *fsm.View, run *fsm.Run) bool {
 		return false
 	}
 	s := v.Shard(run.ID, run.Gate, 0)
-	if s == nil || !s.State.Held() || s.Current.Node != e.cfg.NodeID {
+	if s == nil || s.Count > 1 || !s.State.Held() || s.Current.Node != e.cfg.NodeID {
 		return false
 	}
 	e.mu.Lock()

@@ -104,20 +104,33 @@ func (e *Executor) adopt(ctx context.Context) error {
 		return fmt.Errorf("listing the attempts that the process half knows: %w", err)
 	}
 	defer e.again()
-	e.mu.Lock()
-	defer e.mu.Unlock()
 	for _, st := range list {
 		ref, err := fsm.ParseAttemptRef(st.ID)
 		if err != nil {
 			e.cfg.Logger.Warn("the process list names something that is no attempt", "id", st.ID)
 			continue
 		}
-		if e.locals[ref] == nil { // else it ended since the list was made, say
-			e.locals[ref] = e.adopted(ref, &st)
-		}
+		e.adoptOne(ref, &st)
 	}
 	poke(e.send)
 	return nil
+}
+
+// adoptOne takes over one attempt. What it came to may have to be read from a
+// disk, which no lock may wait for.
+func (e *Executor) adoptOne(ref fsm.AttemptRef, st *proc.Status) {
+	e.mu.Lock()
+	known := e.locals[ref] != nil // it ended since the list was made, say
+	e.mu.Unlock()
+	if known {
+		return
+	}
+	l := e.adopted(ref, st)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.locals[ref] == nil {
+		e.locals[ref] = l
+	}
 }
 
 // adopted makes a local of what the process half says of an attempt.
@@ -195,6 +208,7 @@ func (e *Executor) endReport(ref fsm.AttemptRef, r *proc.Result) *fsm.Report {
 	if r.Outcome == proc.Killed {
 		rep.Kind, rep.Error = fsm.ReportKilled, "killed on its node: "+r.Reason
 	}
+	e.harvest(rep)
 	return rep
 }
 

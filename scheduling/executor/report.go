@@ -12,8 +12,10 @@ const (
 	resendAfter = time.Second
 	// reportTimeout bounds one call to the leader.
 	reportTimeout = 5 * time.Second
-	// maxReports bounds one call; what is left follows at once.
-	maxReports = 500
+	// maxReports bounds one call; what is left follows at once. maxReportBytes
+	// does so for the outputs and lists that reports carry; one may exceed it.
+	maxReports     = 500
+	maxReportBytes = 1 << 20
 )
 
 // report sends what the leader must hear. While one call is under way the next
@@ -69,17 +71,28 @@ func (e *Executor) outbox() (reports []fsm.Report, more bool) {
 	now := e.cfg.Clock.Mono()
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	size := 0
 	for _, l := range e.locals {
 		if l.report == nil || (l.sentAt != 0 && now-l.sentAt < int64(resendAfter)) {
 			continue
 		}
-		if len(reports) == maxReports {
+		size += sizeOf(l.report)
+		if len(reports) == maxReports || (len(reports) > 0 && size > maxReportBytes) {
 			return reports, true
 		}
 		l.sentAt = now
 		reports = append(reports, *l.report)
 	}
 	return reports, false
+}
+
+// sizeOf returns about how many bytes a report carries.
+func sizeOf(r *fsm.Report) int {
+	size := len(r.Tail) + len(r.Error) + len(r.Output)
+	for _, item := range r.Items {
+		size += len(item)
+	}
+	return size
 }
 
 // Load returns the weight of what is starting or runs here.

@@ -3,10 +3,12 @@ package executor
 import (
 	"context"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
@@ -27,13 +29,35 @@ func (e *Executor) start(ctx context.Context, v *fsm.View, run *fsm.Run, s *fsm.
 		e.endNoop(ref)
 		return
 	}
+	task, env, err := e.prepare(v, run, s, task)
+	if err != nil {
+		e.failStart(ref, err)
+		return
+	}
 	req := proc.StartRequest{
-		ID: ref.String(), Argv: argv(task), Env: e.environment(run, s, task), Dir: task.Dir,
+		ID: ref.String(), Argv: argv(task), Env: env, Dir: task.Dir,
 		Timeout: time.Duration(task.Timeout), Grace: time.Duration(task.KillGrace()),
 		StopAfter: time.Duration(task.StopAfter), Expiry: expiry, ContactBase: base,
 		OutputDir: e.outputDir(ref), OutputLimit: task.OutputLimit,
 	}
 	e.starts.Go(func() { e.started(ctx, ref, l, e.cfg.Processes.Start(ctx, req)) })
+}
+
+// prepare replaces what the task's texts refer to, and gathers its environment.
+func (e *Executor) prepare(v *fsm.View, run *fsm.Run, s *fsm.Shard, task *fsm.Task) (*fsm.Task, []string, error) {
+	sc := e.scopeOf(v, run, s)
+	task, err := expandTask(task, sc.value)
+	if err != nil {
+		return nil, nil, err
+	}
+	env, err := e.environment(sc, task)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkWords("variable", env); err != nil {
+		return nil, nil, err
+	}
+	return task, env, checkWords("argument", argv(task))
 }
 
 // started takes the answer to a start.
@@ -110,30 +134,53 @@ var inherited = []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC
 
 // environment returns an attempt's complete environment, sorted. The task's own
 // variables win over the agent's, and ours over both.
-func (e *Executor) environment(run *fsm.Run, s *fsm.Shard, task *fsm.Task) []string {
+func (e *Executor) environment(sc *scope, task *fsm.Task) ([]string, error) {
 	env := map[string]string{"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	for _, name := range inherited {
 		if value, ok := os.LookupEnv(name); ok {
 			env[name] = value
 		}
 	}
-	for name, value := range task.Env {
-		env[name] = value
-	}
+	maps.Copy(env, task.Env)
+	run, s := sc.run, sc.shard
 	env["ROTA_NAMESPACE"] = run.Namespace
 	env["ROTA_JOB"] = run.Job
 	env["ROTA_RUN_ID"] = run.ID
 	env["ROTA_TASK"] = s.Task
 	env["ROTA_ATTEMPT"] = strconv.Itoa(s.Current.Number)
 	env["ROTA_SCHEDULED_AT"] = run.ScheduledAt.String()
-	env["ROTA_SHARD_INDEX"] = strconv.Itoa(s.Index)
-	env["ROTA_SHARD_COUNT"] = "1"
 	env["ROTA_NODE"] = e.cfg.NodeName
 	env["ROTA_FENCE"] = strconv.FormatUint(s.Current.Fence, 10)
+	if run.UpstreamRunID != "" {
+		env["ROTA_UPSTREAM_RUN_ID"] = run.UpstreamRunID
+	}
+	for name, value := range run.Params {
+		env["ROTA_PARAM_"+strings.ToUpper(name)] = value
+	}
+	if err := sc.shardEnvironment(env, task); err != nil {
+		return nil, err
+	}
 	list := make([]string, 0, len(env))
 	for name, value := range env {
 		list = append(list, name+"="+value)
 	}
 	slices.Sort(list)
-	return list
+	return list, nil
+}
+
+// shardEnvironment says which slice of its task an attempt has to do.
+func (sc *scope) shardEnvironment(env map[string]string, task *fsm.Task) error {
+	env["ROTA_SHARD_INDEX"] = strconv.Itoa(sc.slice.Index)
+	env["ROTA_SHARD_COUNT"] = strconv.Itoa(sc.slice.Count)
+	if task.Shards == nil {
+		return nil
+	}
+	env["ROTA_SHARD_START"] = strconv.FormatInt(sc.slice.Start, 10)
+	env["ROTA_SHARD_END"] = strconv.FormatInt(sc.slice.End, 10)
+	if sc.slice.Items == nil {
+		return nil
+	}
+	items, err := sc.items()
+	env["ROTA_SHARD_ITEMS"] = items
+	return err
 }
