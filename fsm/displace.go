@@ -15,6 +15,8 @@ const (
 	// on no node.
 	DisplaceSkip DisplaceKind = "skip"
 	DisplaceMiss DisplaceKind = "miss"
+	// DisplaceStrand: the shards are bound to a node that will not be back.
+	DisplaceStrand DisplaceKind = "strand"
 )
 
 // DisplaceShards takes attempts from a node that cannot speak for itself, or
@@ -44,6 +46,8 @@ func applyDisplaceShards(c *change, cmd *DisplaceShards) (any, error) {
 			results[i] = skipPending(c, s, ReasonOverlap, cmd.At)
 		case DisplaceMiss:
 			results[i] = skipPending(c, s, ReasonMissed, cmd.At)
+		case DisplaceStrand:
+			results[i] = strand(c, s, cmd.Reason, cmd.At)
 		default:
 			results[i] = fmt.Errorf("%w: displacement %q", ErrInvalid, cmd.Kind)
 		}
@@ -130,5 +134,14 @@ func skipPending(c *change, s *Shard, reason string, at Time) error {
 		return ErrStale
 	}
 	skipRun(c, run, reason, at)
+	return nil
+}
+
+// strand gives up a shard that waits for a node of its own that has gone.
+func strand(c *change, s *Shard, reason string, at Time) error {
+	if s.State != ShardPending || s.NodeID == "" {
+		return ErrStale
+	}
+	finishShard(c, s, ShardFailed, clip(reason, maxErrorText), at)
 	return nil
 }

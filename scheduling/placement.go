@@ -97,6 +97,8 @@ type Request struct {
 	With string
 	// Avoid is a node to take only if no other fits: where it failed before.
 	Avoid string
+	// Only is the one node that may take the work; empty means any.
+	Only string
 }
 
 // Place finds the node for a request, or says why there is none. It is a pure
@@ -106,7 +108,7 @@ type Request struct {
 func (c *Cluster) Place(r Request, now fsm.Time) (*fsm.Placement, string) {
 	fits := make([]*candidate, 0, len(c.nodes))
 	for _, n := range c.nodes {
-		if n.free(r.Start) >= r.Weight {
+		if n.free(r.Start) >= r.Weight && (r.Only == "" || r.Only == n.node.ID) {
 			fits = append(fits, n)
 		}
 	}
@@ -115,7 +117,10 @@ func (c *Cluster) Place(r Request, now fsm.Time) (*fsm.Placement, string) {
 	}
 	best := slices.MinFunc(fits, func(a, b *candidate) int { return compare(a, b, r) })
 	reason := fmt.Sprintf("least work on its list; %d of %d free", best.free(r.Start), best.node.Capacity)
-	if best.node.ID == r.With {
+	switch best.node.ID {
+	case r.Only:
+		reason = "the node that the shard is for"
+	case r.With:
 		reason = "beside the run that it waits for"
 	}
 	best.take(r.Start, r.Weight, now)
@@ -154,8 +159,14 @@ func (c *Cluster) whyNot(r Request) string {
 	if len(c.nodes) == 0 {
 		return "no node is ready for work"
 	}
+	if r.Only != "" && c.byID[r.Only] == nil {
+		return "the node that the shard is for is not ready"
+	}
 	most := 0
 	for _, n := range c.nodes {
+		if r.Only != "" && r.Only != n.node.ID {
+			continue
+		}
 		most = max(most, n.free(r.Start))
 	}
 	return fmt.Sprintf("needs weight %d; the freest of %d nodes has %d", r.Weight, len(c.nodes), max(most, 0))

@@ -18,6 +18,8 @@ const placePoll = time.Second
 type placing struct {
 	placements []fsm.Placement
 	skip, miss []fsm.AttemptRef
+	// stranded are shards that are bound to a node that will not be back.
+	stranded []fsm.AttemptRef
 	// wake is when a shard's time comes; unset if there is none.
 	wake fsm.Time
 	// stuck: a shard found no place.
@@ -31,7 +33,7 @@ func (l *Leader) place(ctx context.Context) error {
 		v := l.Store.Watch()
 		p := l.planPending(v)
 		switch {
-		case len(p.placements)+len(p.skip)+len(p.miss) > 0:
+		case len(p.placements)+len(p.skip)+len(p.miss)+len(p.stranded) > 0:
 			l.commitPlacing(ctx, p)
 		case p.stuck:
 			watchRoom(v)
@@ -68,9 +70,18 @@ func (l *Leader) planPending(v *fsm.View) placing {
 	var cluster *Cluster
 	now := l.Clock.Now()
 	quiet := l.Store.Read()
+	full := noRoom{}
 	for s := range v.Pending() {
 		if len(p.placements) == maxPlacements {
 			break
+		}
+		if full.now(s, now) {
+			p.stuck = true
+			continue
+		}
+		if stranded(quiet, s) {
+			p.stranded = append(p.stranded, s.Ref())
+			continue
 		}
 		run := quiet.Run(s.RunID)
 		if run == nil || run.Cancelling || len(run.WaitsFor) > 0 {
@@ -93,14 +104,42 @@ func (l *Leader) planPending(v *fsm.View) placing {
 		if cluster == nil {
 			cluster = NewCluster(quiet, l.Leases.Ready, now)
 		}
-		placement, _ := cluster.Place(l.requestFor(quiet, run, s, start), now)
+		req := l.requestFor(quiet, run, s, start)
+		placement, _ := cluster.Place(req, now)
 		if placement == nil {
 			p.stuck = true
+			full.note(run, req, now)
 			continue
 		}
 		p.placements = append(p.placements, *placement)
 	}
 	return p
+}
+
+// noRoom holds the least weight for which no node had room at once in this pass.
+// A task of thousands of shards must not cost a search of the cluster for each of
+// them at every end of one.
+type noRoom struct{ weight int }
+
+func (n *noRoom) note(run *fsm.Run, r Request, now fsm.Time) {
+	if run.Opened && r.Only == "" && r.Start <= now && (n.weight == 0 || r.Weight < n.weight) {
+		n.weight = r.Weight
+	}
+}
+
+// now says whether a shard that could start at once surely finds no place. A gate
+// is looked at in any case: it may be past its deadline.
+func (n *noRoom) now(s *fsm.Shard, now fsm.Time) bool {
+	return n.weight != 0 && s.Weight >= n.weight && s.Index > 0 && s.NotBefore <= now && s.NodeID == ""
+}
+
+// stranded says whether a shard waits for a node that has gone for good.
+func stranded(v *fsm.View, s *fsm.Shard) bool {
+	if s.NodeID == "" {
+		return false
+	}
+	n := v.Node(s.NodeID)
+	return n == nil || n.Status == fsm.NodeLeft || n.Status == fsm.NodeDown
 }
 
 // decideUnplaced judges a gate that no node holds, and says whether it is
@@ -135,7 +174,7 @@ func ConditionMet(v *fsm.View, run *fsm.Run) bool {
 }
 
 func (l *Leader) requestFor(v *fsm.View, run *fsm.Run, s *fsm.Shard, start fsm.Time) Request {
-	r := Request{Ref: s.Ref(), Weight: s.Weight, Start: start}
+	r := Request{Ref: s.Ref(), Weight: s.Weight, Start: start, Only: s.NodeID}
 	if n := len(s.Past); n > 0 && s.Past[n-1].Outcome != fsm.AttemptNever {
 		r.Avoid = s.Past[n-1].Node
 	}
@@ -172,6 +211,9 @@ func (l *Leader) commitPlacing(ctx context.Context, p placing) {
 	}
 	if len(p.miss) > 0 {
 		commit(fsm.OpDisplaceShards, fsm.DisplaceShards{At: now, Kind: fsm.DisplaceMiss, Items: p.miss})
+	}
+	if len(p.stranded) > 0 {
+		commit(fsm.OpDisplaceShards, fsm.DisplaceShards{At: now, Kind: fsm.DisplaceStrand, Items: p.stranded, Reason: "its node has left the cluster"})
 	}
 	if len(p.placements) > 0 {
 		commit(fsm.OpArmShards, fsm.ArmShards{At: now, Placements: p.placements})
