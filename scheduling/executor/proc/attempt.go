@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rota-scheduler/rota/scheduling/executor/proc/cgroup"
@@ -37,6 +38,7 @@ type attempt struct {
 
 	out    *output
 	pipes  []*pipe
+	chatty *atomic.Int32 // the Manager's
 	orphan *orphans
 	group  *cgroup.Group // nil: none on this host
 	limits cgroup.Limits

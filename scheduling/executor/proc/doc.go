@@ -90,7 +90,8 @@
 // stdout does not push out the stderr, and the total never passes the limit.
 // No line of ours is put between the program's bytes: a reader sees from the
 // offsets what is missing. Past the limit a stream is copied at no more than
-// 64 MiB/s, after which the program waits on its own pipe and nobody else
+// 64 MiB/s, and all such streams together at no more than 128 MiB/s, after which
+// the program waits on its own pipe and nobody else
 // does. When a file cannot be written (disk full) the program goes on, the
 // tail is still kept, and the result says why the output is short.
 //

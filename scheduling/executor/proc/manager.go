@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rota-scheduler/rota/scheduling/executor/proc/cgroup"
@@ -55,6 +56,7 @@ type Manager struct {
 	groups  *cgroup.Tree
 	null    *os.File
 
+	chatty  atomic.Int32   // output streams past their limit
 	running sync.WaitGroup // attempts between admit and their end
 	rearm   chan struct{}  // contact has become something to watch
 	quit    chan struct{}

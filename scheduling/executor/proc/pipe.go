@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -13,8 +14,10 @@ import (
 const (
 	copyBytes = 64 << 10 // a pipe's default size
 	// overLimitRate is how many bytes a second are taken from a stream whose
-	// attempt has printed more than its limit.
-	overLimitRate = 64 << 20
+	// attempt has printed more than its limit, overLimitTotal from all of them
+	// together: copying what nobody will keep must not take a core.
+	overLimitRate  = 64 << 20
+	overLimitTotal = 128 << 20
 	// overLimitPause is the least worth sleeping for.
 	overLimitPause = time.Millisecond
 )
@@ -29,6 +32,7 @@ type pipe struct {
 	w        int // the program's end; -1 once closed here
 	to       *output
 	stream   *streamFiles
+	chatty   *atomic.Int32 // how many streams are past their limit
 	finished chan struct{} // closed by finish: take what is there and end
 	done     chan struct{} // closed when the copying has ended
 }
@@ -46,7 +50,7 @@ func newPipe(to *output, stream *streamFiles) (*pipe, error) {
 	}
 	return &pipe{
 		r: os.NewFile(uintptr(fds[0]), string(stream.name)), w: fds[1],
-		to: to, stream: stream,
+		to: to, stream: stream, chatty: new(atomic.Int32),
 		finished: make(chan struct{}), done: make(chan struct{}),
 	}, nil
 }
@@ -75,6 +79,12 @@ func (p *pipe) copy() {
 		return // not reached: only a closed file has none
 	}
 	var owed time.Duration
+	var counted bool
+	defer func() {
+		if counted {
+			p.chatty.Add(-1)
+		}
+	}()
 	for {
 		var n int
 		var over bool
@@ -91,7 +101,12 @@ func (p *pipe) copy() {
 			return
 		}
 		if over {
-			owed = p.pause(owed + time.Duration(n)*time.Second/overLimitRate)
+			if !counted {
+				counted = true
+				p.chatty.Add(1)
+			}
+			rate := min(overLimitRate, overLimitTotal/time.Duration(p.chatty.Load()))
+			owed = p.pause(owed + time.Duration(n)*time.Second/rate)
 		}
 	}
 }

@@ -37,7 +37,8 @@ func (m *Manager) admit(req StartRequest) (*attempt, error) {
 	a := &attempt{
 		id: req.ID, state: Starting, grace: req.Grace, dir: req.OutputDir,
 		fenced: req.ContactBase != 0, stopAfter: req.StopAfter, orphan: m.orphans,
-		out: newOutput(req.OutputDir, req.OutputLimit),
+		chatty: &m.chatty,
+		out:    newOutput(req.OutputDir, req.OutputLimit),
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -176,6 +177,7 @@ func (a *attempt) openPipes(cred *syscall.Credential) error {
 		if err != nil {
 			return err
 		}
+		p.chatty = a.chatty
 		a.pipes = append(a.pipes, p)
 		if cred != nil {
 			if err := unix.Fchown(p.w, int(cred.Uid), int(cred.Gid)); err != nil {
