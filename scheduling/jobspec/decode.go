@@ -3,6 +3,7 @@ package jobspec
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -18,23 +19,38 @@ type Options struct {
 	// Namespace is that of the jobs which name none. Empty means
 	// fsm.DefaultNamespace.
 	Namespace string
+	// Inputs give the variables their values. Of several for one variable the
+	// last counts.
+	Inputs []Input
 }
 
-// Decode reads every job of every source, in their order. With an error among
-// the diagnostics there are no jobs; problems of several sources are reported
-// together, at most about a hundred.
+// Decode reads every job of every source, in their order. The sources share
+// their variables and local values. With an error among the diagnostics there
+// are no jobs; problems of several sources are reported together, at most about
+// a hundred.
 func Decode(sources []Source, opt Options) ([]fsm.JobSpec, hcl.Diagnostics) {
+	report := &reporter{}
 	d := &decoder{
 		namespace: cmp.Or(opt.Namespace, fsm.DefaultNamespace),
 		seen:      make(map[fsm.JobKey]hcl.Range),
-		report:    &reporter{},
+		report:    report,
+		env:       newEnv(report),
 	}
-	if d.checkTotal(sources) {
+	if d.checkTotal(sources, opt.Inputs) {
 		for _, src := range sources {
-			d.source(src)
+			d.guard(src, func() { d.open(src) })
 		}
+		d.variables(opt.Inputs)
+		d.localValues()
+		for _, file := range d.files {
+			d.guard(file.src, func() { d.read(file) })
+		}
+		d.checkJobs(sources)
 	}
-	diags := d.report.result(sources)
+	for _, input := range opt.Inputs {
+		sources = append(slices.Clip(sources), input.Source)
+	}
+	diags := report.result(sources)
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -45,21 +61,32 @@ func Decode(sources []Source, opt Options) ([]fsm.JobSpec, hcl.Diagnostics) {
 type decoder struct {
 	namespace string
 	report    *reporter
+	env       *env
+	files     []file // those whose syntax is right
 	specs     []fsm.JobSpec
 	jobs      int                      // job blocks so far, the wrong ones too
 	seen      map[fsm.JobKey]hcl.Range // headers of the jobs so far
 }
 
-func (d *decoder) checkTotal(sources []Source) bool {
+// file is a source and its syntax.
+type file struct {
+	src  Source
+	body *hclsyntax.Body
+}
+
+func (d *decoder) checkTotal(sources []Source, inputs []Input) bool {
 	total := 0
 	for _, src := range sources {
 		total += len(src.Bytes)
 	}
+	for _, input := range inputs {
+		total += len(input.Source.Bytes)
+	}
 	switch {
 	case len(sources) == 0:
 		d.refuseAll("No jobs", "No job file is given.")
-	case len(sources) > MaxFiles:
-		d.refuseAll("Too many files", fmt.Sprintf("There are %d files: use at most %d in one call.", len(sources), MaxFiles))
+	case len(sources) > MaxFiles, len(inputs) > MaxFiles:
+		d.refuseAll("Too many files", fmt.Sprintf("There are %d files: use at most %d in one call.", max(len(sources), len(inputs)), MaxFiles))
 	case total > MaxTotalBytes:
 		d.refuseAll("Files too large", fmt.Sprintf("The files have %d bytes: use at most %d in one call.", total, MaxTotalBytes))
 	default:
@@ -73,41 +100,73 @@ func (d *decoder) refuseAll(summary, detail string) {
 	d.report.add(&hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail})
 }
 
+// declarations are the blocks of a file that are no jobs.
+var declarations = []string{"variable", "locals"}
+
 var fileSchema = &hcl.BodySchema{
-	Blocks: []hcl.BlockHeaderSchema{{Type: "job", LabelNames: []string{"name"}}},
+	Blocks: []hcl.BlockHeaderSchema{
+		{Type: "job", LabelNames: []string{"name"}},
+		{Type: "variable", LabelNames: []string{"name"}}, {Type: "locals"},
+	},
 }
 
-// source reads the jobs of one source. A panic below it is a fault in the HCL
+// guard does one step about one source. A panic below it is a fault in the HCL
 // library; it must not end a server that was sent the text.
-func (d *decoder) source(src Source) {
-	start := fileStart(src)
+func (d *decoder) guard(src Source, step func()) {
 	defer func() {
 		if fault := recover(); fault != nil {
-			d.report.errorf(start, "Unreadable file", "Reading this file failed inside the HCL library: %v.", fault)
+			d.report.errorf(fileStart(src), unreadable, "Reading this file failed inside the HCL library: %v.", fault)
 		}
 	}()
-	file, diags := parse(src)
+	step()
+}
+
+const unreadable = "Unreadable file"
+
+// open reads the syntax of one source.
+func (d *decoder) open(src Source) {
+	parsed, diags := parse(src)
 	d.report.add(diags...)
 	if diags.HasErrors() {
 		return
 	}
-	body, ok := file.Body.(*hclsyntax.Body)
+	body, ok := parsed.Body.(*hclsyntax.Body)
 	if !ok {
-		d.report.errorf(start, "Unreadable file", "Job files are written in HCL's native syntax.")
+		d.report.errorf(fileStart(src), unreadable, "Job files are written in HCL's native syntax.")
 		return
 	}
-	top := openBody(d.report, src.Bytes, "", fileSchema, body, start)
-	if len(top.blocks) == 0 && top.ok() {
-		d.report.errorf(start, "No jobs", "There is no job in this file, so there is nothing to apply. "+
-			`A job is a block that begins with: job "name" {`)
+	d.files = append(d.files, file{src, body})
+}
+
+// read reads the jobs of one source.
+func (d *decoder) read(f file) {
+	start := fileStart(f.src)
+	top := openBody(d.env, d.env.root, f.src.Bytes, "", fileSchema, f.body, start)
+	if len(f.body.Blocks) == 0 && top.ok() {
+		d.reportNoJobs(start, "in this file")
 	}
 	for _, block := range top.blocks {
+		if slices.Contains(declarations, block.Type) {
+			continue
+		}
 		if d.jobs++; d.jobs > MaxJobs {
 			d.report.errorf(block.DefRange, "Too many jobs", "Use at most %d jobs in one call.", MaxJobs)
 			return
 		}
 		d.job(top, block)
 	}
+}
+
+// checkJobs reports files that hold variables and the like, and no job.
+func (d *decoder) checkJobs(sources []Source) {
+	if d.jobs == 0 && len(d.report.diags) == 0 {
+		d.reportNoJobs(fileStart(sources[0]), "in the files")
+	}
+}
+
+func (d *decoder) reportNoJobs(at hcl.Range, where string) {
+	d.report.errorf(at, "No jobs", "There is no job %s, so there is nothing to apply. "+
+		`A job is a block that begins with: job "name" {`, where)
 }
 
 // parse reads a source's syntax, within the limits.

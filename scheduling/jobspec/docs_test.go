@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
+
+	"github.com/rota-scheduler/rota/fsm"
 )
 
 func readReference(t *testing.T) string {
@@ -44,7 +46,8 @@ func TestReferenceIsComplete(t *testing.T) {
 	if !found {
 		t.Fatal("the reference has no section on what is not built")
 	}
-	for _, schema := range []*hcl.BodySchema{fileSchema, jobSchema, scheduleSchema, blackoutSchema, historySchema, taskSchema, retrySchema} {
+	for _, schema := range []*hcl.BodySchema{fileSchema, jobSchema, scheduleSchema, blackoutSchema, historySchema, taskSchema, retrySchema,
+		paramSchema, shardsSchema, variableSchema, validationSchema, dynamicSchema} {
 		for _, a := range schema.Attributes {
 			if !strings.Contains(built, "| `"+a.Name+"`") && !strings.Contains(built, ", `"+a.Name+"` |") {
 				t.Errorf("no row for the attribute %s", a.Name)
@@ -76,7 +79,8 @@ func TestReferenceIsComplete(t *testing.T) {
 func TestNotYetIsNotBuilt(t *testing.T) {
 	for kind, schema := range map[string]*hcl.BodySchema{
 		"": fileSchema, "job": jobSchema, "schedule": scheduleSchema,
-		"blackout": blackoutSchema, "history": historySchema, "task": taskSchema,
+		"blackout": blackoutSchema, "history": historySchema, "task": taskSchema, "retry": retrySchema,
+		"param": paramSchema, "shards": shardsSchema,
 	} {
 		for _, a := range schema.Attributes {
 			if isNotYetName(kind, a.Name) {
@@ -87,6 +91,35 @@ func TestNotYetIsNotBuilt(t *testing.T) {
 			if isNotYetName(kind, b.Type) {
 				t.Errorf("%s has %s in its schema and in the list of what is not built", kind, b.Type)
 			}
+		}
+	}
+}
+
+// Every function is named, and every one that is named exists.
+func TestReferenceNamesTheFunctions(t *testing.T) {
+	_, rest, _ := strings.Cut(readReference(t), "The functions:")
+	table, _, found := strings.Cut(rest, "They do what")
+	if !found {
+		t.Fatal("the reference has no table of functions")
+	}
+	for _, name := range functionNames() {
+		if !strings.Contains(table, "`"+name+"`") {
+			t.Errorf("no word on %s", name)
+		}
+	}
+	if named := strings.Count(table, "`") / 2; named != len(functions) {
+		t.Errorf("the table names %d functions, and there are %d", named, len(functions))
+	}
+}
+
+// Every reference to a run is named, and those that are named are right.
+func TestReferenceNamesTheRun(t *testing.T) {
+	for _, name := range fixedNames {
+		if err := fsm.CheckReference(name); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !strings.Contains(readReference(t), "`"+name+"`") {
+			t.Errorf("no word on %s", name)
 		}
 	}
 }

@@ -15,9 +15,14 @@ import (
 // after it has been reported. It keeps where everything stands, so that
 // validation can still point at it.
 type fields struct {
+	env    *env
 	report *reporter
+	scope  *scope
+	scopes map[*hclsyntax.Body]*scope // of what dynamic blocks made
 	src    []byte
+	kind   string
 	header hcl.Range
+	refs   *runRefs // of a task; else nil
 	attrs  hcl.Attributes
 	blocks hcl.Blocks
 	// failed names the attributes that were reported; "" is the block itself.
@@ -28,13 +33,13 @@ type fields struct {
 // openBody checks a body against a schema. kind is the block's type, or "" for a
 // file. What is not built yet is reported and taken out first, so that HCL's own
 // checks see only names that are unknown.
-func openBody(r *reporter, src []byte, kind string, schema *hcl.BodySchema, body *hclsyntax.Body, header hcl.Range) *fields {
-	f := &fields{report: r, src: src, header: header}
-	content, diags := f.withoutNotYet(kind, body).Content(schema)
+func openBody(e *env, s *scope, src []byte, kind string, schema *hcl.BodySchema, body *hclsyntax.Body, header hcl.Range) *fields {
+	f := &fields{env: e, report: e.report, scope: s, src: src, kind: kind, header: header}
+	content, diags := f.expand(schema, f.withoutNotYet(kind, body)).Content(schema)
 	if diags.HasErrors() {
 		f.fail("")
 	}
-	r.add(diags...)
+	f.report.add(diags...)
 	f.attrs, f.blocks = content.Attributes, content.Blocks
 	return f
 }
@@ -72,7 +77,11 @@ func (f *fields) child(block *hcl.Block, schema *hcl.BodySchema) *fields {
 	if !ok { // only HCL's JSON syntax has other bodies, and it is not read here
 		body = &hclsyntax.Body{SrcRange: block.DefRange}
 	}
-	return openBody(f.report, f.src, block.Type, schema, body, block.DefRange)
+	s := f.scopes[body]
+	if s == nil {
+		s = f.scope
+	}
+	return openBody(f.env, s, f.src, block.Type, schema, body, block.DefRange)
 }
 
 func (f *fields) has(name string) bool { return f.attrs[name] != nil }
@@ -164,10 +173,15 @@ func (f *fields) value(name string) (cty.Value, bool) {
 	if attr == nil {
 		return cty.NilVal, false
 	}
-	v, diags := evaluate(attr.Expr)
-	if diags.HasErrors() {
+	var v cty.Value
+	var ok bool
+	if f.refs != nil && slices.Contains(runTexts, name) {
+		v, ok = f.runValue(name, attr.Expr)
+	} else {
+		v, ok = f.env.evaluate(attr.Expr, f.scope, nil)
+	}
+	if !ok {
 		f.fail(name)
-		f.report.add(diags...)
 		return cty.NilVal, false
 	}
 	return v, !v.IsNull()

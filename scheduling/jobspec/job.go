@@ -7,9 +7,9 @@ import (
 )
 
 var jobSchema = &hcl.BodySchema{
-	Attributes: []hcl.AttributeSchema{{Name: "description"}, {Name: "labels"}, {Name: "namespace"}},
+	Attributes: []hcl.AttributeSchema{{Name: "description"}, {Name: "labels"}, {Name: "namespace"}, {Name: "timeout"}, {Name: "after"}},
 	Blocks: []hcl.BlockHeaderSchema{
-		{Type: "history"}, {Type: "schedule"}, {Type: "task", LabelNames: []string{"name"}},
+		{Type: "history"}, {Type: "schedule"}, {Type: "task", LabelNames: []string{"name"}}, {Type: "param", LabelNames: []string{"name"}},
 	},
 }
 
@@ -23,7 +23,8 @@ type jobBlock struct {
 	spec      fsm.JobSpec
 	history   *fields // nil without a history block
 	schedules []*scheduleBlock
-	tasks     []*fields // as spec.Tasks
+	tasks     []*taskBlock // as spec.Tasks
+	params    []*fields    // as spec.Params
 }
 
 // decodeJob reads a job block. What is wrong in it is reported.
@@ -34,12 +35,15 @@ func decodeJob(file *fields, block *hcl.Block, namespace string) *jobBlock {
 		Name:        block.Labels[0],
 		Description: j.text("description"),
 		Labels:      j.table("labels"),
+		Timeout:     j.duration("timeout"),
+		After:       j.texts("after", false),
 	}
 	if j.has("namespace") {
 		j.spec.Namespace = j.text("namespace")
 	}
 	if j.failed[""] { // a task block may be among what HCL refused
 		j.fail("task")
+		j.fail("param")
 	}
 	for _, inner := range j.blocks {
 		switch inner.Type {
@@ -49,6 +53,8 @@ func decodeJob(file *fields, block *hcl.Block, namespace string) *jobBlock {
 			j.decodeSchedule(inner)
 		case "task":
 			j.decodeTask(inner)
+		case "param":
+			j.decodeParam(inner)
 		}
 	}
 	return j

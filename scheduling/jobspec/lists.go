@@ -1,6 +1,8 @@
 package jobspec
 
 import (
+	"math/big"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -71,6 +73,9 @@ func (f *fields) item(name, key string) hcl.Range {
 		return f.at(name)
 	}
 	for _, item := range object.Items {
+		if !isConstantKey(item.KeyExpr) {
+			continue
+		}
 		if v, diags := item.KeyExpr.Value(nil); !diags.HasErrors() && v.Type() == cty.String && v.AsString() == key {
 			return item.ValueExpr.Range()
 		}
@@ -92,6 +97,32 @@ func elementText(v cty.Value, lenient bool) (s, problem string) {
 		return "", err.Error() + "."
 	}
 	return text.AsString(), checkText(text.AsString())
+}
+
+// interval reads a list of two whole numbers.
+func (f *fields) interval(name string) *[2]int64 {
+	v, ok := f.value(name)
+	if !ok {
+		return nil
+	}
+	if !isList(v) || v.LengthInt() != 2 {
+		f.errorf(name, wrongType, "%s is a list of two whole numbers, such as [0, 1000], of which the second is not part of it.", name)
+		return nil
+	}
+	var ends [2]int64
+	for i, element := range v.AsValueSlice() {
+		if element.IsNull() || element.Type() != cty.Number {
+			f.errorAt(name, f.element(name, i), wrongType, "An end of %s is a whole number, and this is %s.", name, typeName(element))
+			return nil
+		}
+		n, accuracy := element.AsBigFloat().Int64()
+		if accuracy != big.Exact {
+			f.errorAt(name, f.element(name, i), invalidValue, "An end of %s is a whole number that fits in 63 bits.", name)
+			return nil
+		}
+		ends[i] = n
+	}
+	return &ends
 }
 
 func isList(v cty.Value) bool {

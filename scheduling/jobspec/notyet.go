@@ -3,6 +3,7 @@ package jobspec
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 )
@@ -15,22 +16,15 @@ import (
 // notYetNames are attributes and blocks, by the block they stand in; "" is the
 // file itself.
 var notYetNames = map[string][]string{
-	"": {"variable", "locals", "dynamic"},
 	"job": {
-		"after", "param", "notify", "priority", "timeout", "expected_duration",
+		"notify", "priority", "expected_duration",
 		"region", "region_policy", "constraint", "affinity", "spread", "pool",
-		"retry", "stop_after", "on_node_loss", "for_each", "dynamic",
+		"retry", "stop_after", "on_node_loss", "for_each",
 	},
-	"retry":    {"dynamic"},
-	"schedule": {"dynamic"},
-	"blackout": {"dynamic"},
-	"history":  {"dynamic"},
 	"task": {
-		"shards", "run_if",
 		"region", "region_policy", "constraint", "affinity", "spread", "pool", "max_per_node", "priority",
 		"isolation", "user", "umask", "cpu", "memory", "pids", "expected_duration",
-		"method", "url", "headers", "body", "expected_status",
-		"for_each", "dynamic",
+		"method", "url", "headers", "body", "expected_status", "for_each",
 	},
 }
 
@@ -39,22 +33,18 @@ var notYetValues = map[string][]string{
 	"driver": {"http"},
 }
 
-// References in expressions, by their first word.
-var (
-	// notYetRunTime are known only once a run exists.
-	notYetRunTime = []string{"run", "shard", "node", "params", "tasks"}
-	// notYetApply are known when the file is applied.
-	notYetApply = []string{"var", "local", "each"}
-)
-
 const notYetText = "known, but this version of rota does not have it yet"
 
 // notYet refuses a thing, which what names as the file spells it.
 func notYet(what string, at hcl.Range) *hcl.Diagnostic {
+	detail := fmt.Sprintf("%s is %s.", what, notYetText)
+	if strings.Contains(what, `"for_each"`) {
+		detail += ` For several blocks of a kind, use a dynamic block: dynamic "task" { for_each = … }.`
+	}
 	return &hcl.Diagnostic{
 		Severity: hcl.DiagError,
 		Summary:  "Not available yet",
-		Detail:   fmt.Sprintf("%s is %s.", what, notYetText),
+		Detail:   detail,
 		Subject:  at.Ptr(),
 	}
 }

@@ -10,17 +10,30 @@ var taskSchema = &hcl.BodySchema{
 	Attributes: []hcl.AttributeSchema{
 		{Name: "driver"}, {Name: "command"}, {Name: "args"}, {Name: "env"}, {Name: "dir"},
 		{Name: "timeout"}, {Name: "kill_grace"}, {Name: "weight"}, {Name: "depends_on"}, {Name: "output_limit"},
-		{Name: "idempotent"}, {Name: "stop_after"}, {Name: "on_node_loss"},
+		{Name: "idempotent"}, {Name: "stop_after"}, {Name: "on_node_loss"}, {Name: "run_if"},
 	},
-	Blocks: []hcl.BlockHeaderSchema{{Type: "retry"}},
+	Blocks: []hcl.BlockHeaderSchema{{Type: "retry"}, {Type: "shards"}},
 }
 
 var retrySchema = &hcl.BodySchema{
 	Attributes: []hcl.AttributeSchema{{Name: "attempts"}, {Name: "backoff"}, {Name: "max_backoff"}},
 }
 
+var shardsSchema = &hcl.BodySchema{
+	Attributes: []hcl.AttributeSchema{
+		{Name: "count"}, {Name: "per_node"}, {Name: "range"}, {Name: "items"}, {Name: "items_from"}, {Name: "max_parallel"},
+	},
+}
+
+// taskBlock is where a task and its blocks stand.
+type taskBlock struct {
+	*fields
+	retry, shards *fields // nil without such a block
+}
+
 func (j *jobBlock) decodeTask(block *hcl.Block) {
-	f := j.child(block, taskSchema)
+	f := &taskBlock{fields: j.child(block, taskSchema)}
+	f.refs = j.env.newRunRefs()
 	task := fsm.Task{
 		Name:        block.Labels[0],
 		Driver:      fsm.DriverExec,
@@ -36,6 +49,7 @@ func (j *jobBlock) decodeTask(block *hcl.Block) {
 		Idempotent:  f.flag("idempotent"),
 		StopAfter:   f.duration("stop_after"),
 		OnNodeLoss:  f.word("on_node_loss", fsm.OnLossRestart, fsm.OnLossFail),
+		RunIf:       f.word("run_if", fsm.RunIfAllSuccess, fsm.RunIfAllDone, fsm.RunIfAnyFailed),
 	}
 	if driver := f.word("driver", fsm.DriverExec, fsm.DriverShell, fsm.DriverNoop); driver != "" {
 		task.Driver = driver
@@ -44,27 +58,62 @@ func (j *jobBlock) decodeTask(block *hcl.Block) {
 		f.fail("command")
 		f.fail("args")
 	}
-	j.decodeRetry(f, &task)
+	for _, inner := range f.blocks {
+		switch inner.Type {
+		case "retry":
+			f.decodeRetry(inner, &task)
+		case "shards":
+			f.decodeShards(inner, &task)
+		}
+	}
 	j.spec.Tasks = append(j.spec.Tasks, task)
 	j.tasks = append(j.tasks, f)
 }
 
-// decodeRetry reads a task's retry block, if it has one.
-func (j *jobBlock) decodeRetry(f *fields, task *fsm.Task) {
-	var first *fields
-	for _, block := range f.blocks {
-		if first != nil {
-			f.errorAt("", block.DefRange, "Duplicate retry block", "A task has at most one retry block. The first is at %s.", place(first.header))
-			return
-		}
-		first = f.child(block, retrySchema)
-		task.Retry = fsm.Retry{
-			Attempts:   int(first.count("attempts", fsm.MaxRetryAttempts)),
-			Backoff:    first.duration("backoff"),
-			MaxBackoff: first.duration("max_backoff"),
-		}
-		if first.ok() && task.Retry.Attempts == 0 {
-			first.errorAt("", first.header, "Missing attempts", "A retry block says how many attempts there are in all, the first included: attempts = 3.")
-		}
+// once opens a block of which a task has at most one. It returns nil for another
+// one.
+func (f *taskBlock) once(block *hcl.Block, schema *hcl.BodySchema, first *fields) *fields {
+	if first != nil {
+		f.errorAt("", block.DefRange, "Duplicate "+block.Type+" block", "A task has at most one %s block. The first is at %s.", block.Type, place(first.header))
+		return nil
+	}
+	return f.child(block, schema)
+}
+
+func (f *taskBlock) decodeRetry(block *hcl.Block, task *fsm.Task) {
+	r := f.once(block, retrySchema, f.retry)
+	if r == nil {
+		return
+	}
+	f.retry = r
+	task.Retry = fsm.Retry{
+		Attempts:   int(r.count("attempts", fsm.MaxRetryAttempts)),
+		Backoff:    r.duration("backoff"),
+		MaxBackoff: r.duration("max_backoff"),
+	}
+	if r.ok() && task.Retry.Attempts == 0 {
+		r.errorAt("", r.header, "Missing attempts", "A retry block says how many attempts there are in all, the first included: attempts = 3.")
+	}
+}
+
+func (f *taskBlock) decodeShards(block *hcl.Block, task *fsm.Task) {
+	s := f.once(block, shardsSchema, f.shards)
+	if s == nil {
+		return
+	}
+	f.shards = s
+	task.Shards = &fsm.Shards{
+		Count:       int(s.count("count", fsm.MaxShards)),
+		PerNode:     s.flag("per_node"),
+		Range:       s.interval("range"),
+		Items:       s.texts("items", true),
+		ItemsFrom:   s.text("items_from"),
+		MaxParallel: int(s.count("max_parallel", fsm.MaxShards)),
+	}
+	if s.has("items") && !s.failed["items"] && len(task.Shards.Items) == 0 {
+		s.errorf("items", invalidValue, "items is empty. Give at least one item.")
+	}
+	if !s.ok() { // what it lacks follows from what was reported
+		s.fail("")
 	}
 }

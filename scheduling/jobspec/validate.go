@@ -20,6 +20,7 @@ func (j *jobBlock) validate() {
 	}
 	j.dropDuplicateTasks()
 	j.checkDependencies()
+	j.checkReferences()
 	broken := j.spec.Validate()
 	if len(broken) == 0 {
 		return
@@ -80,7 +81,17 @@ func (j *jobBlock) owners() map[string]*fields {
 		owners[fmt.Sprintf("schedule[%d]", i)] = s.fields
 	}
 	for i, f := range j.tasks {
-		owners[fmt.Sprintf("task %q", j.spec.Tasks[i].Name)] = f
+		path := fmt.Sprintf("task %q", j.spec.Tasks[i].Name)
+		owners[path] = f.fields
+		if f.retry != nil {
+			owners[path+" retry"] = f.retry
+		}
+		if f.shards != nil {
+			owners[path+" shards"] = f.shards
+		}
+	}
+	for i, f := range j.params {
+		owners[fmt.Sprintf("param %q", j.spec.Params[i].Name)] = f
 	}
 	return owners
 }
@@ -97,14 +108,18 @@ func (j *jobBlock) reportField(owners map[string]*fields, e *fsm.FieldError) {
 			f, attribute = j.fields, e.Path
 		}
 	}
-	if f.failed[attribute] {
+	if f.failed[attribute] || (f.failed[""] && f.kind == "shards") {
 		return
 	}
-	f.errorf(attribute, fieldSummary(attribute), "%s", sentence(e.Message))
+	f.errorf(attribute, fieldSummary(f.kind, attribute), "%s", sentence(e.Message))
 }
 
-func fieldSummary(attribute string) string {
+func fieldSummary(kind, attribute string) string {
 	switch attribute {
+	case "":
+		if kind == "shards" {
+			return "Invalid shards"
+		}
 	case "depends_on":
 		return "Dependency cycle"
 	case "command":
@@ -115,10 +130,11 @@ func fieldSummary(attribute string) string {
 		return "Job too large"
 	case "schedule":
 		return "Too many schedules"
-	case "", "name", "namespace":
-		return "Invalid name"
+	case "name", "namespace":
+	default:
+		return invalidValue
 	}
-	return invalidValue
+	return "Invalid name"
 }
 
 // sentence gives a message of another package the form of a diagnostic.
