@@ -142,7 +142,7 @@ func (st *step) displace(i int) {
 	switch {
 	case move:
 		propose(decideMove, leaderMoves)
-	case fenced || (st.Idempotent && (silent || dead)):
+	case fenced || (st.Idempotent && (silent || (!st.on(LapseFirst) && (dead || s.Now+1 >= answered+st.Lease)))):
 		propose(decideLose, leaderLoses)
 	}
 	if !st.on(OneDecider) && v.State == armed {

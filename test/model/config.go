@@ -74,7 +74,7 @@ type Config struct {
 	Horizon  uint8
 	Overlap  Overlap
 	Second   SecondShard
-	// Idempotent: what may have started on a node out of reach is replaced at once.
+	// Idempotent: what may have started on a node is replaced once its lease has lapsed.
 	Idempotent bool
 
 	Lease, StopAfter, Grace, Skew uint8

@@ -78,7 +78,7 @@ var holding = []struct {
 	{"o:version-manual", 48604, 163756},
 	{"o:delete-crash", 57416, 256688},
 	{"o:power", 122705, 577369},
-	{"i:crash", 568261, 2559613},
+	{"i:crash", 34699, 151046},
 	{"w:answer", 17074, 55925},
 	{"w:oneway", 551788, 2618144},
 }
@@ -120,6 +120,7 @@ var needed = [ruleCount]struct {
 	NoteIncarnation: {"m:life", TwoAttempts, 497221, 0},
 	DropFirst:       {"m:listener", TwoAttempts, 262913, 0},
 	MaybeStarted:    {"m:late", StillAlive, 3500, 0},
+	LapseFirst:      {"i:pause", PauseBroken, 11136, 0},
 	ConditionFinal:  {"m:fail", TwoRuns, 2221, 0},
 	SingleAttempt:   {"g:dependent", TwoRuns, 3680, 0},
 	SkipKept:        {"m:chain", TwoRuns, 708530, 0},

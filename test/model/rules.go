@@ -34,6 +34,9 @@ const (
 	DropFirst
 	// MaybeStarted: what was due before the lapse is moved although it runs.
 	MaybeStarted
+	// LapseFirst: what may run twice is given up while its node may still start it,
+	// and starts after a pause was answered.
+	LapseFirst
 	// ConditionFinal: a run that was killed and is tried again counts as ended.
 	ConditionFinal
 	// SingleAttempt: a run of several shards counts as ended with its gate.
@@ -77,7 +80,7 @@ const (
 
 var ruleNames = [ruleCount]string{
 	"Token", "ForkCheck", "Quorum", "AgeFromSend", "Floor", "Hold", "IncarnationTie", "RefusedAt", "SkewDead",
-	"NoteIncarnation", "DropFirst", "MaybeStarted", "ConditionFinal", "SingleAttempt", "SkipKept", "Discard", "Latch",
+	"NoteIncarnation", "DropFirst", "MaybeStarted", "LapseFirst", "ConditionFinal", "SingleAttempt", "SkipKept", "Discard", "Latch",
 	"StartRecord", "OrphansDie", "RebootMaybe", "OneDecider", "MaybeWaits", "AskBack", "CancelWaits", "CancelFinal",
 	"ReplacerWanted", "GateFirst", "FreshRun", "OneLine",
 }
