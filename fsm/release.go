@@ -91,9 +91,12 @@ func makeShards(c *change, run *Run, t *Task, rt *RunTask) {
 		i := rt.Made
 		rt.Made++
 		s := &Shard{
-			RunID: run.ID, Task: t.Name, Index: i, Count: rt.Shards,
+			RunID: run.ID, Task: t.Name, Index: i,
 			Namespace: run.Namespace, Job: run.Job, Version: run.Version,
 			Weight: t.Load(), Current: Attempt{Number: rt.Base},
+		}
+		if rt.Shards > 1 {
+			s.Count = rt.Shards
 		}
 		if rt.Again != "" {
 			if old := c.shard(run.ID, t.Name, i); old != nil {

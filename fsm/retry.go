@@ -9,16 +9,17 @@ import (
 // retry puts a failed shard back for another try, if its task allows one, and
 // says whether it did. The instant is decided here, so that it survives the
 // leader; the jitter is a hash, so that every replica comes to the same one.
-func retry(c *change, s *Shard, task *Task, at Time) bool {
-	if s.Tries+1 >= task.Retry.Attempts {
+func retry(c *change, old *Shard, task *Task, at Time) bool {
+	if task == nil || old.Tries+1 >= task.Retry.Attempts {
 		return false
 	}
+	s := *old // what is in the store must not change: its indexes are made of it
 	s.Tries++
 	s.Reason = fmt.Sprintf("try %d of %d after %s", s.Tries+1, task.Retry.Attempts, failure(&s.Current))
-	s.NotBefore = at.Add(task.Retry.delay(s.Tries, jitterOf(s)))
-	endAttempt(s)
+	s.NotBefore = at.Add(task.Retry.delay(s.Tries, jitterOf(&s)))
+	endAttempt(&s)
 	s.State, s.Why = ShardPending, ""
-	c.putShard(s)
+	c.putShard(&s)
 	return true
 }
 

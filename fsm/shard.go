@@ -106,8 +106,7 @@ type Shard struct {
 	// Tries counts the attempts that failed; NotBefore is when the next may start.
 	Tries     int  `codec:"tr,omitempty" json:"tries,omitempty"`
 	NotBefore Time `codec:"nb,omitempty" json:"not_before"`
-	// Count is how many shards the task has; a row from before there were several
-	// has 0.
+	// Count is how many shards the task has; 0 means 1.
 	Count int `codec:"n,omitempty" json:"count,omitempty"`
 	// NodeID is the only node that may take the shard, if it is set.
 	NodeID      string `codec:"ni,omitempty" json:"node_id,omitempty"`

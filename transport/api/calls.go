@@ -32,6 +32,8 @@ type Read struct {
 	// for at most Wait.
 	After uint64
 	Wait  time.Duration
+	// Brief, of a single run: its tasks without their shards.
+	Brief bool
 }
 
 func (p Page) put(q url.Values) {
@@ -46,6 +48,9 @@ func (p Page) put(q url.Values) {
 func (r Read) put(q url.Values) {
 	if r.Consistent {
 		q.Set("consistent", "true")
+	}
+	if r.Brief {
+		q.Set("brief", "true")
 	}
 	if r.After > 0 {
 		q.Set("index", strconv.FormatUint(r.After, 10))
@@ -156,9 +161,22 @@ func (c *Client) ResumeJob(ctx context.Context, key fsm.JobKey) (Job, error) {
 // RunJob starts a run by hand. With an idempotency key, a repeat with the same
 // key returns the same run; without one (empty) each call is a run of its own.
 func (c *Client) RunJob(ctx context.Context, key fsm.JobKey, idempotencyKey string) (Run, error) {
-	r := request{method: http.MethodPost, path: jobPath(key) + "/run", query: jobQuery(key)}
+	return c.RunJobWith(ctx, key, nil, idempotencyKey)
+}
+
+// RunJobWith is RunJob with values for the job's parameters.
+func (c *Client) RunJobWith(ctx context.Context, key fsm.JobKey, params map[string]string, idempotencyKey string) (Run, error) {
+	r := request{method: http.MethodPost, path: jobPath(key) + "/run", query: jobQuery(key), header: http.Header{}}
+	if len(params) > 0 {
+		body, err := json.Marshal(map[string]any{"params": params})
+		if err != nil {
+			return Run{}, fmt.Errorf("encoding the params: %w", err)
+		}
+		r.body = body
+		r.header.Set("Content-Type", "application/json")
+	}
 	if idempotencyKey != "" {
-		r.header = http.Header{HeaderIdempotencyKey: {idempotencyKey}}
+		r.header[HeaderIdempotencyKey] = []string{idempotencyKey}
 	}
 	return write[Run](ctx, c, r)
 }
@@ -203,6 +221,12 @@ func (c *Client) Run(ctx context.Context, id string, opt Read) (Run, uint64, err
 // the answer comes.
 func (c *Client) CancelRun(ctx context.Context, id string) (Run, error) {
 	return write[Run](ctx, c, request{method: http.MethodPost, path: "/v1/runs/" + url.PathEscape(id) + "/cancel"})
+}
+
+// RetryRun takes up a run that has failed or was cancelled: what did not succeed
+// of it, and what hangs on that.
+func (c *Client) RetryRun(ctx context.Context, id string) (Run, error) {
+	return write[Run](ctx, c, request{method: http.MethodPost, path: "/v1/runs/" + url.PathEscape(id) + "/retry"})
 }
 
 // LogQuery says whose output to read. Zero fields mean: the only task, the

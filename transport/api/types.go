@@ -1,6 +1,10 @@
 package api
 
-import "github.com/rota-scheduler/rota/fsm"
+import (
+	"encoding/json"
+
+	"github.com/rota-scheduler/rota/fsm"
+)
 
 // List is the answer of every listing.
 type List[T any] struct {
@@ -37,7 +41,9 @@ type Run struct {
 type Task struct {
 	fsm.RunTask
 	DependsOn []string `json:"depends_on,omitempty"`
-	Items     []Shard  `json:"items,omitempty"`
+	// Running counts the shards that run right now.
+	Running int     `json:"running"`
+	Items   []Shard `json:"items,omitempty"`
 }
 
 // Shard is a shard with the name of the node that holds or held it.
@@ -72,6 +78,12 @@ type Leader struct {
 // PutJobs is the JSON body of PUT /v1/jobs.
 type PutJobs struct {
 	Jobs []fsm.JobSpec `json:"jobs"`
+}
+
+// StartRun is the body of POST /v1/jobs/{name}/run. A value is a JSON string,
+// number or boolean.
+type StartRun struct {
+	Params map[string]json.RawMessage `json:"params,omitempty"`
 }
 
 // Version is the answer of GET /v1/version.

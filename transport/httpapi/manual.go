@@ -1,10 +1,14 @@
 package httpapi
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/sha256"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 
 	"github.com/oklog/ulid/v2"
 
@@ -24,7 +28,12 @@ func (a *API) startRun(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := decodeBody(r, &struct{}{}); err != nil {
+	var body api.StartRun
+	if err := decodeBody(r, &body); err != nil {
+		return err
+	}
+	given, err := paramsOf(&body)
+	if err != nil {
 		return err
 	}
 	at := a.cfg.Clock()
@@ -32,7 +41,7 @@ func (a *API) startRun(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	_, index, err := a.propose(r, fsm.OpStartRun, &fsm.StartRun{At: at, ID: id, Job: key})
+	index, err := a.proposeRun(r, &fsm.StartRun{At: at, ID: id, Job: key, Params: given})
 	if err != nil {
 		return err
 	}
@@ -53,6 +62,92 @@ func (a *API) startRun(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return answerRun(w, v, run, http.StatusCreated, index)
+}
+
+// paramsOf takes the values of a request as texts.
+func paramsOf(body *api.StartRun) (map[string]string, error) {
+	if len(body.Params) == 0 {
+		return nil, nil
+	}
+	params := make(map[string]string, len(body.Params))
+	for name, raw := range body.Params {
+		var value any
+		d := json.NewDecoder(bytes.NewReader(raw))
+		d.UseNumber()
+		if err := d.Decode(&value); err != nil {
+			return nil, badRequest("params: %q: %s", name, err)
+		}
+		switch v := value.(type) {
+		case string:
+			params[name] = v
+		case json.Number:
+			params[name] = v.String()
+		case bool:
+			params[name] = strconv.FormatBool(v)
+		default:
+			return nil, badRequest("params: %q: want a string, a number or a boolean", name)
+		}
+	}
+	return params, nil
+}
+
+// versionRaces is how often a run is proposed anew because its job was changed
+// between the check of its params and the log.
+const versionRaces = 3
+
+// proposeRun checks a run's params, patterns included, which Apply leaves out,
+// and proposes it for the version that they were checked against.
+func (a *API) proposeRun(r *http.Request, command *fsm.StartRun) (index uint64, err error) {
+	for range versionRaces {
+		v := a.cfg.Store.Read()
+		job := v.Job(command.Job)
+		known := v.Run(command.ID) != nil // a repeat: it is what it was
+		if job != nil && !known {
+			spec := &v.Version(command.Job, job.Version).Spec
+			if _, err := spec.ResolveParams(command.Params); err != nil {
+				return 0, err
+			}
+			if len(spec.Params) > 0 {
+				command.Version = job.Version
+			}
+		}
+		_, index, err = a.propose(r, fsm.OpStartRun, command)
+		if command.Version == 0 || !errors.Is(err, fsm.ErrConflict) {
+			return index, err
+		}
+	}
+	return index, err
+}
+
+// retryRun serves POST /v1/runs/{id}/retry.
+func (a *API) retryRun(w http.ResponseWriter, r *http.Request) error {
+	if err := decodeBody(r, &struct{}{}); err != nil {
+		return err
+	}
+	v := a.cfg.Store.Read()
+	id, err := findRun(v, r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	_, index, err := a.propose(r, fsm.OpRetryRun, &fsm.RetryRun{At: a.cfg.Clock(), ID: id, Number: v.Run(id).Retries + 1})
+	if err != nil {
+		return err
+	}
+	if _, err := a.holds(r, a.limits.release, func(v *fsm.View) bool {
+		run := v.Run(id)
+		return run == nil || len(run.WaitsFor) == 0
+	}); err != nil {
+		return err
+	}
+	v = a.cfg.Store.Read()
+	run := v.Run(id)
+	switch {
+	case run == nil:
+		return fmt.Errorf("run %s: %w", id, fsm.ErrNotFound)
+	case run.State == fsm.RunCancelled && run.Reason == fsm.ReasonOverlap:
+		return fmt.Errorf("job %s, run %s: %w", run.JobKey(), run.ID, fsm.ErrOverlap)
+	}
+	return answerRun(w, v, run, http.StatusOK, index)
 }
 
 // refusal tells a run that was accepted and then could not start from one that
@@ -114,7 +209,7 @@ func (a *API) cancelRun(w http.ResponseWriter, r *http.Request) error {
 
 func answerRun(w http.ResponseWriter, v *fsm.View, run *fsm.Run, status int, index uint64) error {
 	var row api.Run
-	row, _ = runOf(v, v, run)
+	row, _ = runOf(v, v, run, false)
 	setIndex(w, max(index, v.Index()))
 	return writeJSON(w, status, row)
 }

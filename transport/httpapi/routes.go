@@ -35,6 +35,7 @@ func (a *API) routes() *http.ServeMux {
 		"/v1/jobs/{name}/fires":   {"GET": a.read(a.listFires)},
 		"/v1/runs/{id}":           {"GET": a.read(a.getRun)},
 		"/v1/runs/{id}/cancel":    {"POST": a.write(a.cancelRun)},
+		"/v1/runs/{id}/retry":     {"POST": a.write(a.retryRun)},
 		"/v1/runs/{id}/logs":      {"GET": a.runLogs},
 		"/v1/nodes/{name}/status": {"PUT": a.write(a.setNodeStatus)},
 		"/v1/leader/transfer":     {"POST": a.write(a.transferLeader)},

@@ -122,8 +122,13 @@ func (a *API) listRuns(r *http.Request) (reader, error) {
 	}, nil
 }
 
-// getRun serves GET /v1/runs/{id}. Everything in a run is dated.
+// getRun serves GET /v1/runs/{id}. Everything in a run is dated. With brief its
+// tasks come without their shards, which may be thousands.
 func (a *API) getRun(r *http.Request) (reader, error) {
+	brief, err := flagOf(r.URL.Query(), "brief")
+	if err != nil {
+		return nil, err
+	}
 	id, err := findRun(a.cfg.Store.Read(), r.PathValue("id"))
 	if err != nil {
 		return nil, err
@@ -133,7 +138,7 @@ func (a *API) getRun(r *http.Request) (reader, error) {
 		if run == nil {
 			return reply{}, fmt.Errorf("run %s: %w", id, fsm.ErrNotFound)
 		}
-		row, newest := runOf(v.watch, v.now, run)
+		row, newest := runOf(v.watch, v.now, run, brief)
 		return reply{body: row, newest: newest, dated: true}, nil
 	}, nil
 }
@@ -170,18 +175,27 @@ func findRun(v *fsm.View, prefix string) (string, error) {
 }
 
 // runOf gathers a run with its tasks and shards, and the index of its newest
-// change. What changes with the run is read from watch, the rest from now.
-func runOf(watch, now *fsm.View, run *fsm.Run) (api.Run, uint64) {
+// change. What changes with the run is read from watch, the rest from now. A
+// brief one has no shards, and is as new as its run alone.
+func runOf(watch, now *fsm.View, run *fsm.Run, brief bool) (api.Run, uint64) {
 	row := api.Run{Run: *run}
 	newest := run.ModifyIndex
 	shards := map[string][]api.Shard{}
-	for s := range watch.Shards(run.ID) {
+	running := map[string]int{}
+	source := watch.Shards(run.ID)
+	if brief {
+		source = func(func(*fsm.Shard) bool) {}
+	}
+	for s := range source {
 		newest = max(newest, s.ModifyIndex)
 		item := api.Shard{Shard: *s}
 		if node := now.Node(s.Current.Node); node != nil {
 			item.NodeName = node.Name
 		}
 		shards[s.Task] = append(shards[s.Task], item)
+		if s.State == fsm.ShardRunning {
+			running[s.Task]++
+		}
 	}
 	tasks := map[string]*fsm.RunTask{}
 	var names []string
@@ -201,7 +215,7 @@ func runOf(watch, now *fsm.View, run *fsm.Run) (api.Run, uint64) {
 	}
 	for _, name := range names {
 		if t := tasks[name]; t != nil {
-			row.Tasks = append(row.Tasks, api.Task{RunTask: *t, DependsOn: depends[name], Items: shards[name]})
+			row.Tasks = append(row.Tasks, api.Task{RunTask: *t, DependsOn: depends[name], Running: running[name], Items: shards[name]})
 		}
 	}
 	return row, newest

@@ -158,7 +158,9 @@ func TestStartRun(t *testing.T) {
 		t.Errorf("%s and %s do not begin with the time", first.ID, second.ID)
 	}
 	wantError(t, w.call("POST", "/v1/jobs/b/run", nil), 404, api.CodeNotFound, "job b")
-	wantError(t, w.call("POST", "/v1/jobs/a/run", `{"params":{}}`), 400, api.CodeBadRequest, `"params"`)
+	wantError(t, w.call("POST", "/v1/jobs/a/run", `{"parms":{}}`), 400, api.CodeBadRequest, `"parms"`)
+	wantError(t, w.call("POST", "/v1/jobs/a/run", `{"params":{"x":1}}`), 422, api.CodeInvalid, `no param "x"`)
+	wantError(t, w.call("POST", "/v1/jobs/a/run", `{"params":{"x":[1]}}`), 400, api.CodeBadRequest, "a string, a number or a boolean")
 }
 
 func TestIdempotencyKey(t *testing.T) {
@@ -227,5 +229,58 @@ func TestStartRunThatWaitsTooLong(t *testing.T) {
 	run := answer[api.Run](t, w.call("POST", "/v1/jobs/a/run", nil), 201)
 	if diff := cmp.Diff([]string{fire}, run.WaitsFor); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestStartRunWithParams(t *testing.T) {
+	w := newWorld(t)
+	s := spec("a")
+	day := "today"
+	s.Params = []fsm.Param{
+		{Name: "count", Type: fsm.ParamNumber},
+		{Name: "day", Default: &day, Pattern: "[a-z]+"},
+		{Name: "dry", Type: fsm.ParamBool, Default: new("false")},
+	}
+	w.putJob(s, 0)
+	run := answer[api.Run](t, w.call("POST", "/v1/jobs/a/run", `{"params":{"count":1.50,"dry":true}}`), 201)
+	if diff := cmp.Diff(map[string]string{"count": "1.50", "day": "today", "dry": "true"}, run.Params); diff != "" {
+		t.Error(diff)
+	}
+	for body, text := range map[string]string{
+		`{}`:                                   `param "count" of job a has no default`,
+		`{"params":{"count":"many"}}`:          `want a number`,
+		`{"params":{"count":1,"day":"12"}}`:    `does not match the pattern`,
+		`{"params":{"count":1,"dry":"yes"}}`:   `want true or false`,
+		`{"params":{"count":1,"other":"yes"}}`: `no param "other"`,
+	} {
+		wantError(t, w.call("POST", "/v1/jobs/a/run", body), 422, api.CodeInvalid, text)
+	}
+}
+
+func TestRetryRun(t *testing.T) {
+	w := newWorld(t)
+	w.node(1)
+	w.putJob(spec("a", "one", "two"), 0)
+	id := w.manual("a", 1)
+	wantError(t, w.call("POST", "/v1/runs/"+id+"/retry", nil), 409, api.CodeConflict, "pending")
+	answer[api.Run](t, w.call("POST", "/v1/runs/"+id+"/cancel", nil), 200)
+	run := answer[api.Run](t, w.call("POST", "/v1/runs/"+id[:20]+"/retry", nil), 200)
+	if run.ID != id || run.State.Ended() || run.Retries != 1 || run.EndedAt != 0 {
+		t.Errorf("run %+v", run.Run)
+	}
+	wantError(t, w.call("POST", "/v1/runs/ZZZZZZZ/retry", nil), 404, api.CodeNotFound)
+	wantError(t, w.call("POST", "/v1/runs/"+id+"/retry", `{"force":true}`), 400, api.CodeBadRequest, `"force"`)
+}
+
+func TestBriefRun(t *testing.T) {
+	w := newWorld(t)
+	w.node(1)
+	w.putJob(spec("a"), 0)
+	id := w.manual("a", 1)
+	w.arm(id, 1)
+	w.started(id)
+	got := get[api.Run](w, "/v1/runs/"+id+"?brief=true")
+	if len(got.Tasks) != 1 || len(got.Tasks[0].Items) != 0 || got.Tasks[0].State != fsm.TaskRunning {
+		t.Errorf("tasks %+v", got.Tasks)
 	}
 }

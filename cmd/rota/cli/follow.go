@@ -23,10 +23,10 @@ const (
 
 // readRun reads a run once there is something newer than the index. While the
 // agent cannot be reached it tries again, up to patience.
-func readRun(ctx context.Context, client *api.Client, id string, after uint64) (api.Run, uint64, error) {
+func readRun(ctx context.Context, client *api.Client, id string, after uint64, brief bool) (api.Run, uint64, error) {
 	deadline := time.Now().Add(patience)
 	for {
-		run, index, err := client.Run(ctx, id, api.Read{After: after, Wait: blockFor})
+		run, index, err := client.Run(ctx, id, api.Read{After: after, Wait: blockFor, Brief: brief})
 		if err == nil && index <= after && !run.State.Ended() {
 			err = pause(ctx, breath)
 		}
@@ -63,8 +63,12 @@ func pause(ctx context.Context, d time.Duration) error {
 func waitRun(ctx context.Context, client *api.Client, id string) (api.Run, error) {
 	var after uint64
 	for {
-		run, index, err := readRun(ctx, client, id, after)
-		if err != nil || run.State.Ended() {
+		run, index, err := readRun(ctx, client, id, after, true)
+		if err != nil {
+			return run, err
+		}
+		if run.State.Ended() {
+			run, _, err = readRun(ctx, client, id, 0, false)
 			return run, err
 		}
 		after = index
@@ -94,7 +98,7 @@ func (f *follower) follow(ctx context.Context, id string) (api.Run, error) {
 	f.shown = map[fsm.AttemptRef]bool{}
 	var after uint64
 	for {
-		run, index, err := readRun(ctx, f.client, id, after)
+		run, index, err := readRun(ctx, f.client, id, after, false)
 		if err != nil {
 			return run, err
 		}

@@ -91,7 +91,7 @@ files that "rota apply" hands to any of them. "rota dev" shows it on one machine
 		dev.Command(&a.namespace),
 		a.applyCommand(), a.validateCommand(), a.fmtCommand(), a.cronCommand(),
 		a.jobsCommand(), a.jobCommand(), a.runCommand(), a.pauseCommand(), a.resumeCommand(), a.deleteCommand(),
-		a.runsCommand(), a.firesCommand(), a.statusCommand(), a.logsCommand(), a.cancelCommand(),
+		a.runsCommand(), a.firesCommand(), a.statusCommand(), a.logsCommand(), a.cancelCommand(), a.retryCommand(),
 		a.nodesCommand(), a.nodeCommand(), a.leaderCommand(), a.versionCommand(),
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +17,7 @@ import (
 type runOptions struct {
 	wait, follow, quiet bool
 	key                 string
+	params              []string
 }
 
 func (a *app) runCommand() *cobra.Command {
@@ -27,12 +29,16 @@ func (a *app) runCommand() *cobra.Command {
 the run did. With --follow it also prints what the run writes.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			params, err := paramsOf(o.params)
+			if err != nil {
+				return usage(cmd, err)
+			}
 			client, err := a.client(cmd)
 			if err != nil {
 				return err
 			}
 			defer client.Close()
-			run, err := client.RunJob(cmd.Context(), a.key(args[0]), o.key)
+			run, err := client.RunJobWith(cmd.Context(), a.key(args[0]), params, o.key)
 			if err != nil {
 				return err
 			}
@@ -43,11 +49,34 @@ the run did. With --follow it also prints what the run writes.`,
 		},
 	}
 	flags := cmd.Flags()
+	flags.StringArrayVar(&o.params, "param", nil, "a value for one of the job's params, as name=value; may be repeated")
+	flags.StringVar(&o.key, "idempotency-key", "", "makes a repeat safe: the same key returns the same run")
+	o.watchFlags(cmd)
+	return cmd
+}
+
+// paramsOf takes name=value pairs apart.
+func paramsOf(pairs []string) (map[string]string, error) {
+	params := make(map[string]string, len(pairs))
+	for _, pair := range pairs {
+		name, value, ok := strings.Cut(pair, "=")
+		if !ok || name == "" {
+			return nil, fmt.Errorf("--param %q: want name=value", pair)
+		}
+		if _, twice := params[name]; twice {
+			return nil, fmt.Errorf("--param %s is given twice", name)
+		}
+		params[name] = value
+	}
+	return params, nil
+}
+
+// watchFlags are the flags of every command that starts something.
+func (o *runOptions) watchFlags(cmd *cobra.Command) {
+	flags := cmd.Flags()
 	flags.BoolVar(&o.wait, "wait", false, "wait for the end of the run; exit with 1 if it failed")
 	flags.BoolVar(&o.follow, "follow", false, "print what the run writes, and wait for its end")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "print the run's id alone, or with --follow only what it writes")
-	flags.StringVar(&o.key, "idempotency-key", "", "makes a repeat safe: the same key returns the same run")
-	return cmd
 }
 
 func (a *app) sayRun(cmd *cobra.Command, run *api.Run, quiet bool, format string, args ...any) error {

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,7 +87,12 @@ func (s *runStatus) writeHead(out *bufio.Writer) {
 	}
 	line("State", state)
 	line("Waits", waitsFor(r))
-	line("Trigger", r.Trigger)
+	trigger := r.Trigger
+	if r.UpstreamRunID != "" {
+		trigger += " run " + r.UpstreamRunID
+	}
+	line("Trigger", trigger)
+	line("Params", paramsText(r.Params))
 	line("Due", s.instant(r.ScheduledAt))
 	if r.NotBefore != 0 && r.NotBefore != r.ScheduledAt {
 		line("Held to", s.instant(r.NotBefore))
@@ -100,6 +107,20 @@ func (s *runStatus) writeHead(out *bufio.Writer) {
 		ended += ", took " + render.Took(r.StartedAt, r.EndedAt, s.now)
 	}
 	line("Ended", ended)
+	if r.Deadline != 0 && !r.State.Ended() {
+		line("Until", s.instant(r.Deadline))
+	}
+	if r.Retries > 0 {
+		line("Retried", fmt.Sprintf("%d times", r.Retries))
+	}
+}
+
+func paramsText(params map[string]string) string {
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(params)) {
+		pairs = append(pairs, name+"="+render.Clean(params[name]))
+	}
+	return strings.Join(pairs, ", ")
 }
 
 // runReason says why the run stands where it stands: its own reason, else that
@@ -152,11 +173,49 @@ func (s *runStatus) attempts() *render.Table {
 			t.Add(render.Text(task.Name), render.Text(""), render.Text(""), render.State(task.State),
 				render.Text(""), render.Text(""), render.Text(""), render.Text(""), render.Text(s.taskReason(task)))
 		}
+		if len(task.Items) > listedShards {
+			s.addProgress(t, task)
+			continue
+		}
 		for j := range task.Items {
 			s.addShard(t, &task.Items[j])
 		}
 	}
 	return t
+}
+
+// listedShards is up to how many shards of a task are all listed. Of a task with
+// more, there is a row for the whole, and as many of those that failed or run.
+const listedShards = 20
+
+// addProgress adds a row for a task of many shards, and some of its shards.
+func (s *runStatus) addProgress(t *render.Table, task *api.Task) {
+	t.Add(render.Text(task.Name), render.Text(fmt.Sprintf("of %d", task.Shards)), render.Text(""), render.State(task.State),
+		render.Text(""), render.Text(render.When(task.StartedAt, s.now)),
+		render.Text(render.Took(task.StartedAt, task.EndedAt, s.now)), render.Text(""), render.Text(shardProgress(task)))
+	listed := 0
+	for _, state := range []fsm.ShardState{fsm.ShardFailed, fsm.ShardRunning, fsm.ShardRetracting} {
+		for j := range task.Items {
+			if shard := &task.Items[j]; shard.State == state && listed < listedShards {
+				listed++
+				s.addShard(t, shard)
+			}
+		}
+	}
+}
+
+// shardProgress says how far the shards of a task have come.
+func shardProgress(task *api.Task) string {
+	text := fmt.Sprintf("%d of %d done", task.Done, task.Shards)
+	for _, part := range []struct {
+		n    int
+		what string
+	}{{task.Running, "running"}, {task.Failed, "failed"}, {task.Cancelled, "cancelled"}} {
+		if part.n > 0 {
+			text += fmt.Sprintf(", %d %s", part.n, part.what)
+		}
+	}
+	return text
 }
 
 func (s *runStatus) addShard(t *render.Table, shard *api.Shard) {
@@ -209,7 +268,7 @@ func (s *runStatus) taskReason(t *api.Task) string {
 	var waits []string
 	for _, name := range t.DependsOn {
 		for i := range s.run.Tasks {
-			if other := &s.run.Tasks[i]; other.Name == name && other.State != fsm.TaskSucceeded {
+			if other := &s.run.Tasks[i]; other.Name == name && !other.State.Ended() {
 				waits = append(waits, name)
 			}
 		}
@@ -246,11 +305,16 @@ func (s *runStatus) shardReason(shard *api.Shard) string {
 	}
 }
 
-// tailLines is how much of a failed attempt's output is shown.
-const tailLines = 10
+const (
+	// tailLines is how much of a failed attempt's output is shown.
+	tailLines = 10
+	// shownTails is of how many shards it is.
+	shownTails = 5
+)
 
 // writeTails shows the end of the output of each shard that failed.
 func (s *runStatus) writeTails(out *bufio.Writer) {
+	shown := 0
 	for i := range s.run.Tasks {
 		for j := range s.run.Tasks[i].Items {
 			shard := &s.run.Tasks[i].Items[j]
@@ -258,8 +322,15 @@ func (s *runStatus) writeTails(out *bufio.Writer) {
 			if shard.State != fsm.ShardFailed || text == "" {
 				continue
 			}
-			fmt.Fprintf(out, "\nThe end of what %s, shard %d, wrote (all of it: rota logs %s %s):\n",
-				shard.Task, shard.Index, s.run.ID, shard.Task)
+			if shown++; shown > shownTails {
+				return
+			}
+			which := ""
+			if shard.Count > 1 {
+				which = fmt.Sprintf(" --shard %d", shard.Index)
+			}
+			fmt.Fprintf(out, "\nThe end of what %s, shard %d, wrote (all of it: rota logs %s %s%s):\n",
+				shard.Task, shard.Index, s.run.ID, shard.Task, which)
 			lines := strings.Split(text, "\n")
 			for _, line := range lines[max(0, len(lines)-tailLines):] {
 				fmt.Fprintln(out, "  "+render.Clean(line))
