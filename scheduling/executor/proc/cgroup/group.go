@@ -29,6 +29,16 @@ type Group struct {
 // entry is a directory of version 1 and the one to go back to.
 type entry struct{ dir, home string }
 
+// open lets processes be born in a version 2 directory of the group.
+func (g *Group) open(dir string) (err error) {
+	g.fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		g.fd = -1
+		return &os.PathError{Op: "open", Path: dir, Err: err}
+	}
+	return nil
+}
+
 func (g *Group) add(dir string) error {
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return err
@@ -90,10 +100,10 @@ func (g *Group) Leave() error {
 }
 
 func (g *Group) release() {
-	if g.fd >= 0 && g.slot == nil {
+	if g.fd >= 0 {
 		unix.Close(g.fd)
+		g.fd = -1
 	}
-	g.fd = -1
 }
 
 // Signal sends signals to everything in the group but the pids to skip.

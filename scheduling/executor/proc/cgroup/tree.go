@@ -11,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 )
 
 // Capabilities are what a host can do.
@@ -206,19 +204,22 @@ func (t *Tree) fill(g *Group, name string, need []string) error {
 		if err != nil {
 			return err
 		}
-		g.slots, g.slot, g.fd, g.dirs = t.v2.slots, s, s.fd, []string{s.dir}
+		g.slots, g.slot, g.dirs = t.v2.slots, s, []string{s.dir}
+		if err := g.open(s.dir); err != nil {
+			return err
+		}
 	default:
 		v1 = append([]string{t.tracker()}, v1...)
 	}
 	return t.fillV1(g, name, v1, need)
 }
 
-func (t *Tree) fillV2(g *Group, name string, need []string) (err error) {
+func (t *Tree) fillV2(g *Group, name string, need []string) error {
 	dir := filepath.Join(t.v2.limited(), name)
 	if err := g.add(dir); err != nil {
 		return err
 	}
-	if g.fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0); err != nil {
+	if err := g.open(dir); err != nil {
 		return err
 	}
 	for _, c := range need {
@@ -302,7 +303,6 @@ func (t *Tree) Close() error {
 	var left error
 	var bases []string
 	if t.v2 != nil {
-		t.v2.slots.close()
 		bases = append(bases, t.v2.base)
 	}
 	for _, e := range t.v1 {
