@@ -16,6 +16,9 @@ func applyReplaceRuns(c *change, cmd *ReplaceRuns) (any, error) {
 	if by == nil || by.Opened || by.Cancelling || by.State.Ended() || by.Overlap != OverlapReplace {
 		return nil, ErrStale
 	}
+	if gate := c.shard(by.ID, by.Gate, 0); gate == nil || gate.State == ShardRetracting {
+		return nil, ErrStale // it may not happen itself: nothing is killed for it
+	}
 	for _, id := range by.Condition {
 		if run := c.run(id); run != nil && !run.State.Ended() {
 			replaceRun(c, run, by, cmd.At)

@@ -57,6 +57,16 @@ func (l *Leader) displaceNode(ctx context.Context, v *fsm.View, n *fsm.Node) {
 	l.Leases.Settle(n.ID, index, known)
 }
 
+// ready says which incarnation of a node work may be armed for. A node whose
+// agent is known to be gone is not, although its lease has not lapsed yet.
+func (l *Leader) ready(node string) (incarnation uint64, ok bool) {
+	incarnation, ok = l.Leases.Ready(node)
+	if note, refused := l.refusal(node); refused && incarnation <= note.Incarnation {
+		return 0, false
+	}
+	return incarnation, ok
+}
+
 func (l *Leader) refusal(node string) (Refusal, bool) {
 	if l.Refusals == nil {
 		return Refusal{}, false
@@ -93,10 +103,13 @@ func (l *Leader) judge(v *fsm.View, n *fsm.Node) judgement {
 	lapse := answered + int64(l.Timing.silence())
 	for s := range v.HeldBy(n.ID) {
 		run := v.Run(s.RunID)
+		if run == nil || v.Spec(run) == nil {
+			continue // its run is gone, and it with it by the next look
+		}
 		task := v.Spec(run).Task(s.Task)
 		early := startableFrom(run, s).Add(-fsm.Duration(l.Timing.Skew))
 		switch {
-		case quiet >= l.Timing.loss(task), task.Idempotent && quiet >= l.Timing.doubt():
+		case quiet >= l.Timing.loss(task), task.Idempotent && quiet >= l.patience(s):
 			j.lose = append(j.lose, s.Ref())
 		case s.State == fsm.ShardRunning:
 		case mono >= lapse && early >= instant(lapse),
@@ -105,6 +118,16 @@ func (l *Leader) judge(v *fsm.View, n *fsm.Node) judgement {
 		}
 	}
 	return j
+}
+
+// patience is how long work that may run twice is waited for. What is known to
+// run cannot start once more; what is only armed can, for as long as its node may
+// believe in its lease.
+func (l *Leader) patience(s *fsm.Shard) time.Duration {
+	if s.State == fsm.ShardRunning {
+		return l.Timing.doubt()
+	}
+	return l.Timing.silence()
 }
 
 // startableFrom is the earliest instant at which its node may start an attempt.

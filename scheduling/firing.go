@@ -71,7 +71,7 @@ func (f *firer) collect(v *fsm.View) ([]fsm.FireDecision, fsm.Time) {
 		}
 		if plan == nil {
 			quiet := f.Store.Read() // what a plan reads is nothing to be woken by
-			plan = &firePlan{view: quiet, cluster: NewCluster(quiet, f.Leases.Ready, now), now: now, with: map[fsm.JobKey]string{}}
+			plan = &firePlan{view: quiet, cluster: NewCluster(quiet, f.ready, now), now: now, with: map[fsm.JobKey]string{}}
 		}
 		decided, err := f.decide(plan, cur)
 		if err != nil {

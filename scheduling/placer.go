@@ -102,7 +102,7 @@ func (l *Leader) planPending(v *fsm.View) placing {
 			}
 		}
 		if cluster == nil {
-			cluster = NewCluster(quiet, l.Leases.Ready, now)
+			cluster = NewCluster(quiet, l.ready, now)
 		}
 		req := l.requestFor(quiet, run, s, start)
 		placement, _ := cluster.Place(req, now)

@@ -43,11 +43,17 @@ func (l *Leader) replacing(v *fsm.View) (due []string, wake fsm.Time) {
 			continue
 		}
 		wake = earliest(wake, now.Add(fsm.Duration(replacePoll)))
-		if len(run.WaitsFor) == 0 && hasReplaceable(quiet, run) {
+		if len(run.WaitsFor) == 0 && !retracting(quiet, run) && hasReplaceable(quiet, run) {
 			due = append(due, run.ID)
 		}
 	}
 	return due, wake
+}
+
+// retracting says whether a run is being taken back: then it replaces nothing.
+func retracting(v *fsm.View, run *fsm.Run) bool {
+	gate := v.Shard(run.ID, run.Gate, 0)
+	return gate == nil || gate.State == fsm.ShardRetracting
 }
 
 func hasReplaceable(v *fsm.View, run *fsm.Run) bool {

@@ -62,6 +62,8 @@ func (e *Executor) consider(ctx context.Context, quiet, watch *fsm.View, s *fsm.
 		p.leaseless = true // a log that is being replayed shows what was, not what is
 	case s.State == fsm.ShardRunning:
 		e.tell(ref, ended, fsm.Report{AttemptRef: ref, Kind: fsm.ReportKilled, EndedAt: now, Error: "its process is gone from its node"})
+	case e.beforeBoot(run, s):
+		e.tell(ref, ended, fsm.Report{AttemptRef: ref, Kind: fsm.ReportKilled, EndedAt: now, Error: "its machine was restarted; it may have started before"})
 	case s.State == fsm.ShardRetracting, s.Current.Incarnation < e.cfg.Incarnation, e.cfg.Lease.Dropped():
 		e.decline(ctx, ref, fsm.ReportNever, p)
 	case s.Current.Incarnation > e.cfg.Incarnation:
@@ -73,6 +75,21 @@ func (e *Executor) consider(ctx context.Context, quiet, watch *fsm.View, s *fsm.
 	default:
 		e.tryStart(ctx, quiet, run, s, p)
 	}
+}
+
+// bootDoubt is how far the instant of this machine's start may be off.
+const bootDoubt = fsm.Duration(time.Second)
+
+// beforeBoot says whether an attempt could have started before this machine did.
+// Start records survive the death of processes, not that of the machine: without
+// one, such an attempt may have started all the same.
+func (e *Executor) beforeBoot(run *fsm.Run, s *fsm.Shard) bool {
+	boot := e.cfg.Clock.Now() - fsm.Time(e.cfg.Clock.Mono()) // mono counts from the start of the machine
+	due := max(s.Current.ArmedAt, s.NotBefore)
+	if !run.Opened {
+		due = max(due, run.NotBefore)
+	}
+	return s.Current.Incarnation < e.cfg.Incarnation && s.Current.ArmedAt < boot && due < boot.Add(bootDoubt)
 }
 
 // considerGate judges the shard that decides whether its run happens (rule 8).
@@ -160,8 +177,9 @@ func (e *Executor) tryStart(ctx context.Context, v *fsm.View, run *fsm.Run, s *f
 	}
 	expiry := end
 	if bounded {
+		mono := e.cfg.Clock.Mono() // first: what comes between can only shorten it
 		left := run.StartDeadline.Sub(e.cfg.Clock.Now())
-		expiry = min(expiry, e.cfg.Clock.Mono()+int64(left)+1)
+		expiry = min(expiry, mono+int64(left)+1)
 	}
 	e.start(ctx, v, run, s, base, expiry)
 }

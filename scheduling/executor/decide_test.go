@@ -272,7 +272,7 @@ func TestSupersededIsKilledOnceCaughtUp(t *testing.T) {
 	bubble(t, func(r *rig) {
 		ref := r.fire(job{name: "a"})
 		r.after(time.Second)
-		r.lease.Renew(r.clock.Mono(), r.clock.Mono(), Grant{OK: true, Floor: r.store.Index() + 2})
+		r.lease.Renew(r.clock.Mono(), Grant{OK: true, Floor: r.store.Index() + 2})
 		r.apply(fsm.OpDisplaceShards, fsm.DisplaceShards{Kind: fsm.DisplaceLose, Items: []fsm.AttemptRef{ref}})
 		r.after(step)
 		if got := r.procs.killReason(ref); got != "" {

@@ -202,9 +202,11 @@ func (e *Executor) clusterTime(mono int64) fsm.Time {
 func (e *Executor) endReport(ref fsm.AttemptRef, r *proc.Result) *fsm.Report {
 	rep := &fsm.Report{
 		AttemptRef: ref, Kind: fsm.ReportEnded, Outcome: string(r.Outcome),
-		StartedAt: e.clusterTime(r.StartedMono), EndedAt: e.clusterTime(r.EndedMono),
-		ExitCode: r.ExitCode, Signal: r.Signal, Error: r.Error, Tail: r.Tail, Truncated: r.Truncated,
+		StartedAt: e.clusterTime(r.StartedMono),
+		ExitCode:  r.ExitCode, Signal: r.Signal, Error: r.Error, Tail: r.Tail, Truncated: r.Truncated,
 	}
+	// From the start, so that no sample of the clock in between makes it negative.
+	rep.EndedAt = rep.StartedAt + fsm.Time(r.EndedMono-r.StartedMono)
 	if r.Outcome == proc.Killed {
 		rep.Kind, rep.Error = fsm.ReportKilled, "killed on its node: "+r.Reason
 	}

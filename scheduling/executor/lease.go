@@ -30,15 +30,17 @@ func NewLease(length time.Duration) *Lease {
 	return &Lease{length: length, renewed: make(chan struct{})}
 }
 
-// Renew takes an answer that was sent for and received at the given mono
-// instants (rule 3), and returns the base, or 0 if nothing was granted.
-func (l *Lease) Renew(sent, received int64, g Grant) int64 {
+// Renew takes the answer to a heartbeat that was sent at the given mono instant
+// (rule 3), and returns the base, or 0 if nothing was granted. The age of the
+// leader's proof counts from the sending: an answer that was long on its way
+// proves nothing about the time that it took.
+func (l *Lease) Renew(sent int64, g Grant) int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !g.OK || l.dropped {
 		return 0
 	}
-	base := min(sent, received-int64(g.Age))
+	base := sent - int64(g.Age)
 	l.floor = max(l.floor, g.Floor)
 	if base <= l.base {
 		return l.base

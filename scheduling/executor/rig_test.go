@@ -253,7 +253,7 @@ func (r *rig) after(d time.Duration) {
 
 // grant renews the lease at this moment, at the floor of the whole log.
 func (r *rig) grant() {
-	r.lease.Renew(r.clock.Mono(), r.clock.Mono(), Grant{OK: true, Floor: r.store.Index()})
+	r.lease.Renew(r.clock.Mono(), Grant{OK: true, Floor: r.store.Index()})
 }
 
 func (r *rig) report(_ context.Context, reports []fsm.Report) error {

@@ -77,7 +77,7 @@ func TestLeaseThatLapsesBeforeTheInstant(t *testing.T) {
 func TestLeaseCountsFromItsFloor(t *testing.T) {
 	bubble(t, func(r *rig) {
 		ref := r.fire(job{name: "a"})
-		r.lease.Renew(r.clock.Mono()+1, r.clock.Mono()+1, Grant{OK: true, Floor: r.store.Index() + 2})
+		r.lease.Renew(r.clock.Mono()+1, Grant{OK: true, Floor: r.store.Index() + 2})
 		r.after(time.Second + step)
 		r.wantIdle(ref)
 		r.register(elsewhere, 2) // entries that concern no attempt here

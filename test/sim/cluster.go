@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -52,7 +53,7 @@ type Node struct {
 	dir      string
 	stores   raftnode.Stores
 	super    *Supervisor
-	offset   time.Duration // of the wall clock
+	offset   atomic.Int64 // of the wall clock, in nanoseconds
 	agent    *agent.Agent
 	// store is the replica of the agent that runs, or ran last.
 	store *fsm.Store
@@ -141,7 +142,7 @@ func (n *Node) Start() {
 		Join: join, BootstrapExpect: len(c.nodes), Capacity: c.opts.Capacity,
 	}, agent.Seams{
 		Version: "sim", Logger: slog.New(&logHandler{node: n.Name, t: c.t}),
-		Wall: func() time.Time { return time.Now().Add(n.offset) }, Mono: c.mono, Timing: &c.Timing,
+		Wall: func() time.Time { return time.Now().Add(time.Duration(n.offset.Load())) }, Mono: c.mono, Timing: &c.Timing,
 		Listen: c.Net.listen, Dial: c.Net.dialer(n.IP), Gossip: gossip,
 		GossipTiming: membership.Timing{
 			ProbeInterval: time.Second * f, ProbeTimeout: 500 * time.Millisecond * f, GossipInterval: 200 * time.Millisecond * f,
@@ -167,7 +168,7 @@ func (n *Node) Up() bool { return n.agent != nil }
 func (n *Node) Store() *fsm.Store { return n.store }
 
 // StepClock moves the host's wall clock.
-func (n *Node) StepClock(d time.Duration) { n.offset += d }
+func (n *Node) StepClock(d time.Duration) { n.offset.Add(int64(d)) }
 
 // Crash kills the agent: nothing is handed over, and the kernel closes what it
 // had open. Its supervisor and processes live on.

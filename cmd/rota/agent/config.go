@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -90,6 +91,14 @@ func (c *Config) completeAddresses() error {
 	}
 	if adv := net.ParseIP(c.Advertise); adv == nil || adv.IsUnspecified() {
 		return fmt.Errorf("%w: --advertise %q: want an IP address that the others reach", ErrBadConfig, c.Advertise)
+	}
+	for _, addr := range c.Join {
+		if net.ParseIP(addr) != nil {
+			continue
+		}
+		if _, err := netip.ParseAddrPort(addr); err != nil {
+			return fmt.Errorf("%w: --join %q: want an IP address of a member, or IP:port of its gossip", ErrBadConfig, addr)
+		}
 	}
 	for flag, port := range map[string]int{"--http-port": c.HTTPPort, "--rpc-port": c.RPCPort, "--gossip-port": c.GossipPort} {
 		if port < 1 || port > 65535 {

@@ -103,7 +103,7 @@ func (a *Agent) beatOnce(ctx context.Context) error {
 	received := a.clock.Mono()
 	a.clock.Sample(answer.Now, sent, received)
 	a.warnOfClock()
-	base := a.lease.Renew(sent, received, executor.Grant{OK: answer.OK, Age: answer.Age, Floor: answer.Floor})
+	base := a.lease.Renew(sent, executor.Grant{OK: answer.OK, Age: answer.Age, Floor: answer.Floor})
 	if base == 0 {
 		return nil
 	}

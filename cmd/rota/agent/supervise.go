@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -72,6 +73,9 @@ func supervise(cmd *cobra.Command, cfg Config) error {
 // runSupervised is the agent proper, the supervisor's child.
 func runSupervised(cmd *cobra.Command, cfg Config, version string) error {
 	signal.Ignore(syscall.SIGHUP) // it is for the supervisor
+	// A Go program that panics exits with 2, which is also what bad settings do.
+	// With this it ends by a signal, and is started again.
+	debug.SetTraceback("crash")
 	logger, err := cfg.logger(cmd.ErrOrStderr())
 	if err != nil {
 		return err
