@@ -61,6 +61,10 @@ type Cluster interface {
 	// CaughtUp says whether this node has applied, or will in a moment, what it
 	// knows to be committed, and has heard from a leader not long ago.
 	CaughtUp() bool
+	// Replayed returns nil once this node shows everything that was committed
+	// when its process started: before that its answers are those of some moment
+	// of the past. An error wraps transport.ErrNoLeader or ctx's.
+	Replayed(ctx context.Context) error
 	// TransferLeadership gives the leadership to another voter and returns it.
 	TransferLeadership(ctx context.Context) (api.Leader, error)
 	// Voters holds the IDs of the nodes that vote.

@@ -34,6 +34,9 @@ func (a *API) events(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.replayed(r.Context()); err != nil {
+		return err
+	}
 	release, err := a.limits.events.take()
 	if err != nil {
 		return err

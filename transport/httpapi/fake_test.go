@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/transport"
 	"github.com/rota-scheduler/rota/transport/api"
 )
 
@@ -44,6 +45,7 @@ type world struct {
 	proposed   atomic.Int64
 	waited     atomic.Uint64
 	caughtUp   atomic.Bool
+	replaying  atomic.Bool
 	leaderless atomic.Bool
 	logs       fakeLogs
 }
@@ -315,6 +317,13 @@ func (c fakeCluster) ReadIndex(context.Context) (uint64, error) { return c.w.sto
 
 func (c fakeCluster) WaitApplied(_ context.Context, index uint64) error {
 	c.w.waited.Store(index)
+	return nil
+}
+
+func (c fakeCluster) Replayed(context.Context) error {
+	if c.w.replaying.Load() {
+		return transport.ErrNoLeader
+	}
 	return nil
 }
 

@@ -75,6 +75,9 @@ func (a *API) runLogs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.replayed(r.Context()); err != nil {
+		return err
+	}
 	id, err := findRun(a.cfg.Store.Read(), r.PathValue("id"))
 	if err != nil {
 		return err

@@ -43,6 +43,9 @@ func (a *API) read(parse func(*http.Request) (reader, error)) handler {
 		if consistent && !a.cfg.Cluster.IsLeader() {
 			return a.forward(w, r)
 		}
+		if err := a.replayed(r.Context()); err != nil {
+			return err
+		}
 		read, err := parse(r)
 		if err != nil {
 			return err
@@ -64,6 +67,16 @@ func (a *API) read(parse func(*http.Request) (reader, error)) handler {
 		return writeJSON(w, http.StatusOK, result.body)
 	}
 }
+
+// replayed keeps a node that has just started from answering out of the past.
+func (a *API) replayed(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, replayWait)
+	defer cancel()
+	return a.cfg.Cluster.Replayed(ctx)
+}
+
+// replayWait is how long a read waits for a node that has just started.
+const replayWait = 5 * time.Second
 
 func setIndex(w http.ResponseWriter, index uint64) {
 	w.Header().Set(IndexHeader, strconv.FormatUint(index, 10))

@@ -218,3 +218,20 @@ func TestBlockedReadersMissNothing(t *testing.T) {
 		}
 	}
 }
+
+// TestANodeThatReplaysDoesNotAnswer: what it has read of its log so far is the
+// past, in which jobs may be missing that everyone knows.
+func TestANodeThatReplaysDoesNotAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.node(1)
+	w.putJob(spec("a"), time.Minute)
+	run := w.fire("a", 1)
+	w.replaying.Store(true)
+	for _, path := range []string{"/v1/jobs", "/v1/jobs/a", "/v1/runs", "/v1/runs/" + run, "/v1/nodes", "/v1/runs/" + run + "/logs", "/v1/events"} {
+		wantError(t, w.call("GET", path, nil), http.StatusServiceUnavailable, api.CodeNoLeader, "")
+	}
+	w.replaying.Store(false)
+	if got := w.call("GET", "/v1/jobs/a", nil).Code; got != http.StatusOK {
+		t.Errorf("status %d once it has caught up", got)
+	}
+}

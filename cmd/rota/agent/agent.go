@@ -101,6 +101,8 @@ type Agent struct {
 
 	// leading is the epoch of the term that this node serves; 0: none.
 	leading atomic.Uint64
+	// replayed: the store has caught up since the process started.
+	replayed atomic.Bool
 	// clockOff: the wall clock is far from cluster time, and that was said.
 	clockOff atomic.Bool
 	// silent: the process half does not answer, and that was said.

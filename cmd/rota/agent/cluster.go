@@ -75,6 +75,26 @@ func (a *Agent) CaughtUp() bool {
 	return a.raft.AppliedIndex()+maxLag >= a.raft.CommitIndex()
 }
 
+// Replayed returns nil once this node's store shows what was committed when its
+// process started, which it knows from the first lease that a leader grants it.
+func (a *Agent) Replayed(ctx context.Context) error {
+	for !a.replayed.Load() {
+		if a.lease.CaughtUp(a.store.Index()) {
+			a.replayed.Store(true)
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: this node has not caught up with the cluster since it started; ask another node, or wait", transport.ErrNoLeader)
+		case <-time.After(replayPoll):
+		}
+	}
+	return nil
+}
+
+// replayPoll is how often Replayed looks.
+const replayPoll = 10 * time.Millisecond
+
 // transferWait is how long TransferLeadership waits for the successor to show.
 const transferWait = 3 * time.Second
 
