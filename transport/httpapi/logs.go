@@ -97,10 +97,32 @@ func (a *API) runLogs(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		err = a.forwardLog(w, r, ref, l, attempt.Node)
 	}
+	if errors.Is(err, fsm.ErrNotFound) {
+		// The node has no file: the attempt has written nothing, or was swept. It
+		// forgets an attempt when its log shows the end; this one's may lag.
+		attempt = a.endOf(r, id, l, attempt)
+	}
 	if errors.Is(err, fsm.ErrNotFound) || errors.Is(err, errNodeGone) {
 		return serveTail(w, attempt, l)
 	}
 	return err
+}
+
+// endLag is how long a replica may take to show an end that another one shows.
+const endLag = 2 * time.Second
+
+// endOf waits a moment for an attempt's end to show here, and returns the attempt
+// as it is then.
+func (a *API) endOf(r *http.Request, run string, l logQuery, attempt *fsm.Attempt) *fsm.Attempt {
+	l.attempt = attempt.Number
+	_, _ = a.holds(r, endLag, func(v *fsm.View) bool {
+		now, err := findAttempt(v, run, &l)
+		if err == nil {
+			attempt = now
+		}
+		return err != nil || now.EndedAt != 0
+	})
+	return attempt
 }
 
 // onlyTask returns the one task of a run, or an error that names them all.
