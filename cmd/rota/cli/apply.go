@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -8,20 +9,34 @@ import (
 	"github.com/rota-scheduler/rota/cmd/rota/cli/jobfile"
 	"github.com/rota-scheduler/rota/cmd/rota/cli/render"
 	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/transport/api"
 )
 
+// applied is the JSON of an apply.
+type applied struct {
+	api.List[fsm.PutResult]
+	// Deleted are the jobs that --prune deleted, or would delete.
+	Deleted []fsm.JobKey `json:"deleted,omitempty"`
+}
+
 func (a *app) applyCommand() *cobra.Command {
-	var dryRun bool
+	var dryRun, prune bool
+	var vars jobfile.Variables
 	cmd := &cobra.Command{
 		Use:   "apply FILE...",
 		Short: "Apply job files: all their jobs, or none if one is refused",
 		Long: `Applies job files. A folder stands for the *.hcl files in it, - for standard
-input. Jobs that are in no file stay as they are; "rota delete" removes them.`,
+input. Jobs that are in no file stay as they are; "rota delete" removes them, and
+so does --prune, for those of the namespace.`,
 		Example: `  rota apply backup.hcl jobs/
+  rota apply --var bucket=reports --var-file prod.hcl jobs/
   generate-jobs | rota apply -`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			jobs, err := jobfile.Load(args, a.namespace, cmd.InOrStdin(), cmd.ErrOrStderr())
+			if err := a.checkPrune(cmd, prune); err != nil {
+				return err
+			}
+			jobs, err := jobfile.LoadWith(&vars, args, a.namespace, cmd.InOrStdin(), cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -30,24 +45,76 @@ input. Jobs that are in no file stay as they are; "rota delete" removes them.`,
 				return err
 			}
 			defer client.Close()
-			list, err := client.PutJobs(cmd.Context(), jobs, dryRun)
-			if err != nil {
-				return err
-			}
-			if dryRun {
-				fmt.Fprintln(cmd.ErrOrStderr(), "Nothing was changed: this is what apply would do.")
-			}
-			return a.showTable(cmd, list, func() *render.Table { return resultsTable(list.Items) })
+			return a.apply(cmd, client, jobs, dryRun, prune)
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "ask the cluster what would change, and change nothing")
+	cmd.Flags().BoolVar(&prune, "prune", false, "then delete the jobs of the namespace that are in no file")
+	vars.AddFlags(cmd)
 	return cmd
 }
 
-func resultsTable(results []fsm.PutResult) *render.Table {
+// checkPrune refuses to prune all namespaces at once.
+func (a *app) checkPrune(cmd *cobra.Command, prune bool) error {
+	if prune && a.namespace == api.AllNamespaces {
+		return usagef(cmd, "--prune deletes the jobs of one namespace: name it with --namespace")
+	}
+	return nil
+}
+
+func (a *app) apply(cmd *cobra.Command, client *api.Client, jobs []fsm.JobSpec, dryRun, prune bool) error {
+	list, err := client.PutJobs(cmd.Context(), jobs, dryRun)
+	if err != nil {
+		return err
+	}
+	if dryRun {
+		fmt.Fprintln(cmd.ErrOrStderr(), "Nothing was changed: this is what apply would do.")
+	}
+	done := applied{List: list}
+	if prune {
+		if done.Deleted, err = a.unwanted(cmd.Context(), client, jobs); err != nil {
+			return fmt.Errorf("the jobs of the files are applied; looking for jobs to delete: %w", err)
+		}
+	}
+	if err := a.showTable(cmd, done, func() *render.Table { return resultsTable(list.Items, done.Deleted) }); err != nil || dryRun {
+		return err
+	}
+	for i, key := range done.Deleted {
+		if err := client.DeleteJob(cmd.Context(), key, 0); err != nil {
+			return fmt.Errorf("the jobs of the files are applied, and %d of %d others deleted; deleting %s: %w", i, len(done.Deleted), key, err)
+		}
+	}
+	return nil
+}
+
+// unwanted returns the jobs of the namespace that are in no file.
+func (a *app) unwanted(ctx context.Context, client *api.Client, wanted []fsm.JobSpec) ([]fsm.JobKey, error) {
+	keep := make(map[fsm.JobKey]bool, len(wanted))
+	for i := range wanted {
+		keep[wanted[i].Key()] = true
+	}
+	list, err := collect(0, func(page api.Page) (api.List[api.Job], error) {
+		return client.Jobs(ctx, a.namespace, page, api.Read{Consistent: true})
+	})
+	if err != nil {
+		return nil, err
+	}
+	var keys []fsm.JobKey
+	for i := range list.Items {
+		if job := &list.Items[i]; !job.Deleting && !keep[job.Key()] {
+			keys = append(keys, job.Key())
+		}
+	}
+	return keys, nil
+}
+
+func resultsTable(results []fsm.PutResult, deleted []fsm.JobKey) *render.Table {
 	t := &render.Table{Columns: []render.Column{{Title: "JOB"}, {Title: "RESULT"}, {Title: "VERSION", Right: true}}}
 	for _, r := range results {
 		t.Add(render.Text(r.Job.String()), resultCell(r), render.Text(fmt.Sprint(r.Version)))
+	}
+	for _, key := range deleted {
+		t.Add(render.Text(key.String()), render.Cell{Text: "deleted", Style: render.Bad}, render.Text(""))
 	}
 	return t
 }

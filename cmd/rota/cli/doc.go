@@ -11,6 +11,7 @@
 //	0  done
 //	1  failed: the cluster said no, could not be reached, or a run failed
 //	2  bad usage, or a bad job file; nothing was changed
+//	3  plan: applying the files would change something
 //
 // A command changes something at most once. Where the connection broke under a
 // change, the error says that its fate is unknown; reads that wait (run --wait,

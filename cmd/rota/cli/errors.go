@@ -20,6 +20,8 @@ const (
 	exitDone   = 0
 	exitFailed = 1
 	exitUsage  = 2
+	// exitChanges: a plan would change something.
+	exitChanges = 3
 )
 
 // Errors of the commands.
@@ -77,6 +79,9 @@ func exitCode(err error, usageErrors []error) int {
 
 // report prints an error: what happened, then what to do.
 func report(w io.Writer, err error) {
+	if errors.As(err, new(errWouldApply)) {
+		return // the plan says it
+	}
 	if errors.Is(err, context.Canceled) {
 		fmt.Fprintln(w, "Interrupted.")
 		return

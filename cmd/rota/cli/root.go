@@ -89,7 +89,7 @@ files that "rota apply" hands to any of them. "rota dev" shows it on one machine
 	}
 	root.AddCommand(
 		dev.Command(&a.namespace),
-		a.applyCommand(), a.validateCommand(), a.fmtCommand(), a.cronCommand(),
+		a.applyCommand(), a.planCommand(), a.validateCommand(), a.fmtCommand(), a.cronCommand(),
 		a.jobsCommand(), a.jobCommand(), a.runCommand(), a.pauseCommand(), a.resumeCommand(), a.deleteCommand(),
 		a.runsCommand(), a.firesCommand(), a.statusCommand(), a.logsCommand(), a.cancelCommand(), a.retryCommand(),
 		a.nodesCommand(), a.nodeCommand(), a.leaderCommand(), a.versionCommand(),

@@ -8,18 +8,21 @@ import (
 )
 
 func (a *app) validateCommand() *cobra.Command {
-	return &cobra.Command{
+	var vars jobfile.Variables
+	cmd := &cobra.Command{
 		Use:   "validate FILE...",
 		Short: "Check job files without a cluster",
 		Long: `Checks job files as "rota apply" does, and asks no agent. With -o json it prints
 the jobs as the API takes them.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			jobs, err := jobfile.Load(args, a.namespace, cmd.InOrStdin(), cmd.ErrOrStderr())
+			jobs, err := jobfile.LoadWith(&vars, args, a.namespace, cmd.InOrStdin(), cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
 			return a.say(cmd, api.PutJobs{Jobs: jobs}, "%s: no errors.", jobfile.Count(len(jobs), "job"))
 		},
 	}
+	vars.AddFlags(cmd)
+	return cmd
 }

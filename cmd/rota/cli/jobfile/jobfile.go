@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/rota-scheduler/rota/cmd/rota/cli/render"
 	"github.com/rota-scheduler/rota/fsm"
@@ -35,16 +36,29 @@ func Read(paths []string, stdin io.Reader) ([]jobspec.Source, error) {
 	return sources, nil
 }
 
-// Load reads the files and returns their jobs. What is wrong with them it writes
-// to stderr, with the lines in question; its error is then an ErrBad that says
-// how many problems there are.
+// Load is LoadWith for a command without flags for variables.
 func Load(paths []string, namespace string, stdin io.Reader, stderr io.Writer) ([]fsm.JobSpec, error) {
+	return LoadWith(&Variables{}, paths, namespace, stdin, stderr)
+}
+
+// LoadWith reads the files and returns their jobs. What is wrong with them it
+// writes to stderr, with the lines in question; its error is then an ErrBad that
+// says how many problems there are. The environment gives values to variables,
+// too.
+func LoadWith(vars *Variables, paths []string, namespace string, stdin io.Reader, stderr io.Writer) ([]fsm.JobSpec, error) {
 	sources, err := Read(paths, stdin)
 	if err != nil {
 		return nil, err
 	}
-	jobs, diags := jobspec.Decode(sources, jobspec.Options{Namespace: namespace})
+	inputs, err := vars.inputs(os.Environ())
+	if err != nil {
+		return nil, err
+	}
+	jobs, diags := jobspec.Decode(sources, jobspec.Options{Namespace: namespace, Inputs: inputs})
 	if len(diags) > 0 {
+		for _, input := range inputs {
+			sources = append(sources, input.Source)
+		}
 		screen := render.ScreenOf(stderr)
 		if err := jobspec.Write(stderr, diags, sources, uint(screen.Width), screen.Color); err != nil {
 			return nil, err
