@@ -169,5 +169,9 @@ func (c *Cluster) whyNot(r Request) string {
 		}
 		most = max(most, n.free(r.Start))
 	}
+	largest := slices.MaxFunc(c.nodes, func(a, b *candidate) int { return a.node.Capacity - b.node.Capacity })
+	if r.Weight > largest.node.Capacity {
+		return fmt.Sprintf("needs weight %d, and the largest node has a capacity of %d: it will never fit", r.Weight, largest.node.Capacity)
+	}
 	return fmt.Sprintf("needs weight %d; the freest of %d nodes has %d", r.Weight, len(c.nodes), max(most, 0))
 }

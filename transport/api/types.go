@@ -50,6 +50,9 @@ type Task struct {
 type Shard struct {
 	fsm.Shard
 	NodeName string `json:"node_name,omitempty"`
+	// Waiting says, as far as the answering node can tell, what a shard that does
+	// not get on waits for.
+	Waiting string `json:"waiting,omitempty"`
 }
 
 // Node is a node with what the answering node and the leader know of its health.

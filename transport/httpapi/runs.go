@@ -139,6 +139,7 @@ func (a *API) getRun(r *http.Request) (reader, error) {
 			return reply{}, fmt.Errorf("run %s: %w", id, fsm.ErrNotFound)
 		}
 		row, newest := runOf(v.watch, v.now, run, brief)
+		a.explain(v.now, &row)
 		return reply{body: row, newest: newest, dated: true}, nil
 	}, nil
 }
@@ -172,6 +173,29 @@ func findRun(v *fsm.View, prefix string) (string, error) {
 		return "", fmt.Errorf("run %.40q: %w", prefix, fsm.ErrNotFound)
 	}
 	return found, nil
+}
+
+// maxExplained bounds the shards of one answer that are asked about.
+const maxExplained = 100
+
+// explain says of the shards that do not get on what they wait for.
+func (a *API) explain(v *fsm.View, run *api.Run) {
+	if a.cfg.Waiting == nil || run.State.Ended() {
+		return
+	}
+	left := maxExplained
+	for t := range run.Tasks {
+		items := run.Tasks[t].Items
+		for i := range items {
+			if items[i].State.Ended() {
+				continue
+			}
+			if left--; left < 0 {
+				return
+			}
+			items[i].Waiting = a.cfg.Waiting(v, &items[i].Shard)
+		}
+	}
 }
 
 // runOf gathers a run with its tasks and shards, and the index of its newest

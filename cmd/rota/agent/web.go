@@ -49,7 +49,7 @@ func (a *Agent) handler() http.Handler {
 	a.forwarders = append(a.forwarders, toLeader, toNode)
 	return httpapi.New(httpapi.Config{
 		Store: a.store, Cluster: a, Proposer: a, Jobs: compiler{}, Logs: logs{a.executor},
-		Forward: toLeader, ForwardNode: toNode, Clock: a.clock.Now,
+		Forward: toLeader, ForwardNode: toNode, Clock: a.clock.Now, Waiting: a.waiting,
 		NodeID: a.self.ID, NodeName: a.self.Name, Version: a.seams.Version,
 		Metrics:  a.metrics(),
 		Peers:    transport.ServePeerWatch(transport.PeerWatchConfig{Identity: a.self.ID, Incarnation: a.self.Incarnation, Interval: peerInterval * a.seams.Pace}),

@@ -286,6 +286,8 @@ func (s *runStatus) taskReason(t *api.Task) string {
 // shardReason says why a shard stands where it stands, or why it waits.
 func (s *runStatus) shardReason(shard *api.Shard) string {
 	switch {
+	case shard.Waiting != "":
+		return shard.Waiting
 	case shard.Current.Error != "" && shard.Reason != "" && !strings.Contains(shard.Reason, shard.Current.Error):
 		return shard.Reason + ": " + shard.Current.Error
 	case shard.Reason != "":

@@ -1,0 +1,30 @@
+package agent
+
+import (
+	"fmt"
+
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/membership"
+	"github.com/rota-scheduler/rota/scheduling"
+)
+
+// waiting says what a shard that does not get on waits for, as far as this node
+// can tell: it may not lead, and then knows of the others' health by gossip only.
+func (a *Agent) waiting(v *fsm.View, s *fsm.Shard) string {
+	alive := map[string]bool{}
+	for _, m := range a.gossip.Members() {
+		alive[m.ID] = m.Status == membership.StatusAlive
+	}
+	if s.State.Held() {
+		n := v.Node(s.Current.Node)
+		if n == nil || alive[n.ID] {
+			return ""
+		}
+		return fmt.Sprintf("node %s is out of reach; what may run there is given up once it must have ended, and then tried elsewhere", n.Name)
+	}
+	ready := func(id string) (uint64, bool) {
+		n := v.Node(id)
+		return n.Incarnation, alive[id]
+	}
+	return scheduling.WhyPending(v, s, ready, a.clock.Now())
+}
