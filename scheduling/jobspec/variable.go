@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/ext/typeexpr"
@@ -201,6 +202,10 @@ func (v *variable) defaultValue() (cty.Value, bool) {
 func (v *variable) read(g given, kind cty.Type) (cty.Value, bool) {
 	expr := g.expr
 	if g.text != nil {
+		if !utf8.Valid(g.text.Bytes) {
+			v.report.errorf(g.at, invalidValue, "The value for the variable %q is no text in UTF-8.", v.name)
+			return cty.NilVal, false
+		}
 		if kind == cty.String {
 			return cty.StringVal(string(g.text.Bytes)), true
 		}
