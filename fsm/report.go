@@ -39,6 +39,7 @@ type Report struct {
 	Error      string     `codec:"e,omitempty" json:"error,omitempty"`
 	Tail       []byte     `codec:"t,omitempty" json:"tail,omitempty"`
 	Truncated  bool       `codec:"tr,omitempty" json:"truncated,omitempty"`
+	OOM        bool       `codec:"om,omitempty" json:"oom,omitempty"`
 	// Output is the last line of the attempt's standard output, and Items the
 	// list that it wrote there, if Listed: each where another task reads it.
 	Output string   `codec:"ou,omitempty" json:"output,omitempty"`
@@ -125,6 +126,7 @@ func reportEnded(c *change, old *Shard, r *Report, at Time) error {
 	s := *old
 	a := &s.Current
 	a.EndedAt, a.Outcome, a.ExitCode, a.Signal = r.EndedAt, clip(r.Outcome, maxErrorText), r.ExitCode, clip(r.Signal, maxErrorText)
+	a.OOM = r.OOM
 	a.Error, a.Tail, a.Truncated = clip(r.Error, maxErrorText), tail(r.Tail), r.Truncated
 	c.putShard(&s)
 	run := c.run(s.RunID)
@@ -169,6 +171,8 @@ func failure(a *Attempt) string {
 		return "timed out"
 	case a.Outcome == AttemptStartFailed:
 		return "could not be started: " + a.Error
+	case a.OOM && a.Error != "":
+		return a.Error
 	case a.Signal != "":
 		return "killed by " + a.Signal
 	case a.ExitCode == 0 && a.Error != "":

@@ -80,6 +80,8 @@ type Attempt struct {
 	// Tail is the end of the attempt's output.
 	Tail      []byte `codec:"t,omitempty" json:"tail,omitempty"`
 	Truncated bool   `codec:"tr,omitempty" json:"truncated,omitempty"`
+	// OOM: the kernel killed a process of the attempt for want of memory.
+	OOM bool `codec:"om,omitempty" json:"oom,omitempty"`
 }
 
 // Shard is one slice of a task of a run.

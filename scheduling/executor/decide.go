@@ -231,6 +231,13 @@ func (e *Executor) follow(ctx context.Context, s *fsm.Shard, l *local) {
 }
 
 func (e *Executor) kill(ctx context.Context, ref fsm.AttemptRef, reason string) {
+	e.mu.Lock()
+	if l := e.locals[ref]; l != nil && l.cancel != nil {
+		l.cancel()
+		e.mu.Unlock()
+		return
+	}
+	e.mu.Unlock()
 	err := e.cfg.Processes.Kill(ctx, ref.String(), reason)
 	if err == nil || ctx.Err() != nil {
 		return

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/scheduling/executor/httpcall"
 	"github.com/rota-scheduler/rota/scheduling/executor/proc"
 )
 
@@ -50,6 +51,7 @@ type Executor struct {
 	locals map[fsm.AttemptRef]*local
 	busy   int // weight of what is starting or live
 	starts sync.WaitGroup
+	calls  *httpcall.Client
 }
 
 // localState is where an attempt stands on this node.
@@ -72,12 +74,14 @@ type local struct {
 	// sentAt is the mono instant at which report went out last; 0: not yet.
 	sentAt int64
 	killed bool
+	// cancel ends a call of the http driver; nil for a process.
+	cancel context.CancelFunc
 }
 
 // New returns an executor that does nothing before Run.
 func New(cfg Config) *Executor {
 	return &Executor{
-		cfg: cfg, locals: map[fsm.AttemptRef]*local{},
+		cfg: cfg, locals: map[fsm.AttemptRef]*local{}, calls: httpcall.New(),
 		wake: make(chan struct{}), send: make(chan struct{}, 1),
 	}
 }
@@ -89,6 +93,7 @@ func (e *Executor) Run(ctx context.Context) error {
 	if err := e.adopt(ctx); err != nil {
 		return err
 	}
+	defer e.calls.Close()
 	defer e.starts.Wait()
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.decide(ctx) })
@@ -203,7 +208,7 @@ func (e *Executor) endReport(ref fsm.AttemptRef, r *proc.Result) *fsm.Report {
 	rep := &fsm.Report{
 		AttemptRef: ref, Kind: fsm.ReportEnded, Outcome: string(r.Outcome),
 		StartedAt: e.clusterTime(r.StartedMono),
-		ExitCode:  r.ExitCode, Signal: r.Signal, Error: r.Error, Tail: r.Tail, Truncated: r.Truncated,
+		ExitCode:  r.ExitCode, Signal: r.Signal, Error: r.Error, Tail: r.Tail, Truncated: r.Truncated, OOM: r.OOM,
 	}
 	// From the start, so that no sample of the clock in between makes it negative.
 	rep.EndedAt = rep.StartedAt + fsm.Time(r.EndedMono-r.StartedMono)

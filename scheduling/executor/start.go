@@ -34,7 +34,12 @@ func (e *Executor) start(ctx context.Context, v *fsm.View, run *fsm.Run, s *fsm.
 		e.failStart(ref, err)
 		return
 	}
+	if task.DriverName() == fsm.DriverHTTP {
+		e.startCall(ctx, ref, l, task, expiry)
+		return
+	}
 	req := proc.StartRequest{
+		User: task.User, Umask: umask(task.Umask), CPU: task.CPU, Memory: task.Memory, Pids: int64(task.Pids),
 		ID: ref.String(), Argv: argv(task), Env: env, Dir: task.Dir,
 		Timeout: time.Duration(task.Timeout), Grace: time.Duration(task.KillGrace()),
 		StopAfter: time.Duration(task.StopAfter), Expiry: expiry, ContactBase: base,
@@ -115,6 +120,17 @@ func (e *Executor) failStart(ref fsm.AttemptRef, err error) {
 func (e *Executor) endNoop(ref fsm.AttemptRef) {
 	now := e.cfg.Clock.Mono()
 	e.Ended(proc.Result{ID: ref.String(), Outcome: proc.Succeeded, StartedMono: now, EndedMono: now})
+}
+
+// umask reads a task's umask, which was checked when the job was applied; nil is
+// the default.
+func umask(s string) *int {
+	n, err := strconv.ParseInt(s, 8, 32)
+	if err != nil {
+		return nil
+	}
+	mask := int(n)
+	return &mask
 }
 
 func argv(t *fsm.Task) []string {

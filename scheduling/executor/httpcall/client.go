@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -143,5 +144,10 @@ func broken(ctx context.Context, call Call, at *url.URL, err error) Result {
 	case ctx.Err() != nil:
 		return Result{Outcome: Cancelled, Error: what + ": cancelled while waiting for the answer"}
 	}
-	return Result{Outcome: Failed, Error: fmt.Sprintf("%s: %v", what, err)}
+	text := err.Error()
+	if strings.Contains(text, "readLoopPeekFailLocked") {
+		// net/http's own words for a server that spoke before it was asked.
+		text = "malformed HTTP: the server spoke before it was asked"
+	}
+	return Result{Outcome: Failed, Error: what + ": " + text}
 }
