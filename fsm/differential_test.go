@@ -46,7 +46,7 @@ func (h *history) see(v *View) {
 		h.shard(v, s)
 	}
 	for r := range v.AllRuns("") {
-		id := fmt.Sprint(r.CreateIndex, r.ID)
+		id := fmt.Sprint(r.CreateIndex, r.ID, "/", r.Retries)
 		if old := h.ends[id]; old.Ended() && old != r.State {
 			h.t.Errorf("index %d: run %s was %s and is now %s", v.index, r.ID, old, r.State)
 		}
@@ -159,7 +159,7 @@ func (e *logEntry) asBatch() *raft.Log {
 // is restored from a snapshot that was taken in the middle and persisted while
 // more was applied, and goes on from there.
 func TestDifferential(t *testing.T) {
-	seeds, steps := 3, 2000
+	seeds, steps := 3, 3000
 	if testing.Short() {
 		seeds, steps = 1, 1500
 	}
@@ -217,8 +217,8 @@ func checkCoverage(t *testing.T, cover *coverage) {
 	var missing []string
 	for _, state := range []string{
 		"pending", "pending_maybe", "pending_retry", "pending_manual",
-		"armed", "armed_maybe", "armed_retry",
-		"retracting_pause", "retracting_version", "retracting_manual", "retracting_cancel",
+		"armed", "armed_maybe",
+		"retracting_pause", "retracting_version", "retracting_cancel",
 		"running", "running_cancel", "succeeded", "failed", "cancelled",
 	} {
 		for _, event := range allEvents {
@@ -227,7 +227,7 @@ func checkCoverage(t *testing.T, cover *coverage) {
 			}
 		}
 	}
-	for _, state := range []string{"retracting_pause_maybe", "retracting_cancel_maybe", "retracting_cancel_retry", "retracting_replace"} {
+	for _, state := range []string{"armed_retry", "retracting_manual", "retracting_pause_maybe", "retracting_cancel_maybe", "retracting_cancel_retry", "retracting_replace"} {
 		if !slices.ContainsFunc(allEvents, func(e string) bool { return cover.events[state+"/"+e] > 0 }) {
 			missing = append(missing, state)
 		}

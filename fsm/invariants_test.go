@@ -39,6 +39,7 @@ func invariants(v *View) []string {
 	a.orphans()
 	a.indexes()
 	a.deadlocks()
+	a.follows()
 	fires := map[string]string{}
 	for _, r := range a.runs {
 		a.run(r)
@@ -122,6 +123,15 @@ func (a *audit) indexes() {
 		}
 	}
 	a.require(active == 0, "the index of active runs is off by %d", active)
+	bounded := map[string]bool{}
+	for r := range a.v.Deadlines() {
+		bounded[r.ID] = true
+	}
+	for _, r := range a.runs {
+		a.require(bounded[r.ID] == (r.Deadline != 0 && !r.Cancelling && !r.State.Ended()), "run %s and the index of deadlines", r.ID)
+		a.require(!r.TimedOut || r.State == RunFailed || r.Cancelling, "run %s has timed out and is %s", r.ID, r.State)
+		a.require(r.State != RunRunning || r.StartedAt == 0 || a.v.Spec(r) == nil || a.v.Spec(r).Timeout == 0 || r.Deadline != 0, "run %s has no deadline", r.ID)
+	}
 }
 
 // deadlocks: no runs wait for each other in a circle.
@@ -159,7 +169,8 @@ func (a *audit) run(r *Run) {
 		total++
 		counts := map[ShardState]int{}
 		for s := range a.v.Shards(r.ID) {
-			if s.Task == task.Name {
+			// Of a task that is done over, what it did the last time does not count.
+			if s.Task == task.Name && (s.Index < task.Made || task.Again == againRest && s.State == ShardSucceeded) {
 				counts[s.State]++
 			}
 		}
@@ -171,6 +182,7 @@ func (a *audit) run(r *Run) {
 		}
 		open := counts[ShardPending] + counts[ShardArmed] + counts[ShardRetracting] + counts[ShardRunning]
 		alive += open
+		a.task(r, task, open)
 		a.require(open == 0 || !task.State.Ended(), "run %s: task %s is %s with live shards", r.ID, task.Name, task.State)
 		a.require(!r.State.Ended() || task.State.Ended(), "run %s is %s, its task %s %s", r.ID, r.State, task.Name, task.State)
 		if !task.State.Ended() {
@@ -186,13 +198,52 @@ func (a *audit) run(r *Run) {
 		return
 	}
 	a.require(a.v.Spec(r) != nil, "the version of active run %s is gone", r.ID)
-	a.require(alive > 0 || len(r.WaitsFor) > 0, "nothing will ever end run %s (%s)", r.ID, r.State)
+	a.require(alive > 0 || len(r.WaitsFor) > 0, "nothing will ever end run %s (%s): %s", r.ID, r.State, a.describe(r))
 	a.require(len(r.WaitsFor) == 0 || alive == 0, "run %s waits for %v and has shards", r.ID, r.WaitsFor)
 	for _, id := range r.WaitsFor {
 		other := a.runs[id]
 		a.require(other != nil && a.v.Shard(id, other.Gate, 0).State == ShardRetracting, "run %s waits for %s, which is not asked back", r.ID, id)
 	}
 	a.unopened(r)
+}
+
+// task: a task has put up as many shards as it may, and those that it must.
+func (a *audit) task(r *Run, task *RunTask, open int) {
+	a.require(task.Live == open, "run %s: task %s has %d live shards, it says %d", r.ID, task.Name, open, task.Live)
+	a.require(task.Made <= task.Shards, "run %s: task %s has made %d of %d shards", r.ID, task.Name, task.Made, task.Shards)
+	if spec := a.v.Spec(r); spec != nil {
+		s := spec.Task(task.Name).Shards
+		if s != nil && s.MaxParallel > 0 {
+			a.require(open <= s.MaxParallel, "run %s: task %s has %d live shards, at most %d may be", r.ID, task.Name, open, s.MaxParallel)
+		}
+		if r.Opened && !r.Cancelling && !r.State.Ended() && (task.State == TaskPending || task.State == TaskRunning) {
+			a.require(task.Made == task.Shards || open == maxLive || s != nil && open == s.MaxParallel,
+				"run %s: task %s holds shards back: %d of %d made, %d live", r.ID, task.Name, task.Made, task.Shards, open)
+		}
+	}
+	for i := range task.Nodes {
+		s := a.v.Shard(r.ID, task.Name, i)
+		if s != nil && r.Opened && i < task.Made {
+			a.require(s.NodeID == task.Nodes[i], "run %s: shard %d of task %s is bound to %q, not %q", r.ID, i, task.Name, s.NodeID, task.Nodes[i])
+			a.require(!s.State.Held() || s.Current.Node == s.NodeID, "%s is on %s, bound to %s", s.Ref(), s.Current.Node, s.NodeID)
+		}
+	}
+}
+
+// follows: the entries of the after lists are those of the jobs' current versions.
+func (a *audit) follows() {
+	var want, have []string
+	for _, j := range a.jobs {
+		for _, name := range a.v.Version(j.Key(), j.Version).Spec.After {
+			want = append(want, name+"/"+j.Name)
+		}
+	}
+	for f := range scan[Follow](a.v, tableFollows, indexID, nil) {
+		have = append(have, f.Upstream+"/"+f.Job)
+	}
+	slices.Sort(want)
+	slices.Sort(have)
+	a.require(slices.Equal(want, have), "after lists: %v, entries %v", want, have)
 }
 
 // unopened: a fire that has not started is undecided and sits in its gate alone.
@@ -259,4 +310,16 @@ func (a *audit) largest(k JobKey) History {
 		}
 	}
 	return h
+}
+
+// describe writes a run with its tasks and shards.
+func (a *audit) describe(r *Run) string {
+	text := fmt.Sprintf("%+v", *r)
+	for task := range a.v.Tasks(r.ID) {
+		text += fmt.Sprintf("\n\t%+v", *task)
+	}
+	for s := range a.v.Shards(r.ID) {
+		text += fmt.Sprintf("\n\t%s %s %s", s.Ref(), s.State, s.Why)
+	}
+	return text
 }

@@ -46,8 +46,26 @@ func authorSpec(i, change int) JobSpec {
 	case 5:
 		s = spec("replace", 1, task("a"), task("b", "a"))
 		s.Schedules[0].Overlap = OverlapReplace
-	default:
+	case 6:
 		s = spec("manual", 0, task("a"), task("b"))
+	case 7:
+		s = spec("cut", 1, task("a"), task("done", "a"), task("failed", "a"), task("after", "failed", "a"))
+		s.Tasks[0].Shards = &Shards{Count: 4, MaxParallel: 2 + change%2}
+		s.Tasks[1].RunIf, s.Tasks[2].RunIf = RunIfAllDone, RunIfAnyFailed
+		s.Timeout = Duration(15 * second)
+	case 8:
+		s = spec("nodes", change%2, task("each"), task("again", "each"))
+		s.Tasks[0].Shards = &Shards{PerNode: true}
+		s.Tasks[1].Shards = &Shards{Count: 3, Range: &[2]int64{-5, 5}}
+		s.Tasks[1].RunIf = RunIfAllDone
+	default:
+		s = spec("list", 0, task("write"), task("read", "write"), task("end", "read"))
+		s.Tasks[0].Driver, s.Tasks[0].Command = DriverExec, "list"
+		s.Tasks[1].Shards = &Shards{ItemsFrom: "write", Count: change % 3}
+		s.Params = []Param{{Name: "p", Default: new("d")}}
+		if change%3 > 0 {
+			s.After = []string{"manual", "allow"}[:change%3]
+		}
 	}
 	s.History.Runs, s.History.Age = 3+change%3, Duration(20*second)
 	s.Labels = map[string]string{"change": fmt.Sprint(change % 4), "a": "b", "c": "d"}
@@ -57,15 +75,15 @@ func authorSpec(i, change int) JobSpec {
 	return s
 }
 
-const authorJobs = 7
+const authorJobs = 10
 
 // Events that aim at one shard, and events that aim at its run or job.
 var (
 	shardEvents = []string{
 		"arm", "started", "succeeded", "failed", "cancelled", "killed", "never", "skipped", "missed",
-		"move", "lose", "leader_skip", "leader_miss", "stale_report", "stale_arm",
+		"move", "lose", "leader_skip", "leader_miss", "strand", "stale_report", "stale_arm",
 	}
-	jobEvents = []string{"pause", "resume", "new_version", "manual", "cancel", "delete", "prune", "replace"}
+	jobEvents = []string{"pause", "resume", "new_version", "manual", "cancel", "delete", "prune", "replace", "retry", "timeout"}
 	allEvents = slices.Concat(shardEvents, jobEvents)
 )
 
@@ -120,7 +138,7 @@ func (a *author) step() (Opcode, any) {
 func (a *author) crowd(v *View) *Shard {
 	live := slices.Collect(v.Held())
 	waiting := slices.Collect(v.Pending())
-	if len(live)+len(waiting) < 15 {
+	if len(live)+len(waiting) < 24 {
 		return nil
 	}
 	if len(live) > 0 && a.rng.IntN(2) == 0 {
@@ -203,7 +221,11 @@ func (a *author) nodeEvent(v *View) (Opcode, any) {
 func (a *author) startRun(k JobKey) (Opcode, any) {
 	a.runs++
 	id := fmt.Sprintf("m%d", a.runs-a.rng.IntN(2))
-	return OpStartRun, StartRun{At: a.now, ID: id, Job: k}
+	cmd := StartRun{At: a.now, ID: id, Job: k}
+	if k.Name == "list" {
+		cmd.Params = map[string]string{[]string{"p", "p", "p", "q"}[a.rng.IntN(4)]: "given"}
+	}
+	return OpStartRun, cmd
 }
 
 // anyEvent picks a live shard and what has been done least to shards in its
@@ -247,7 +269,7 @@ func (a *author) command(v *View, s *Shard, event string) (Opcode, any) {
 			ref.Attempt--
 		}
 		return OpArmShards, ArmShards{a.now, []Placement{{AttemptRef: ref, Node: node.ID, Incarnation: node.Incarnation}}}
-	case "move", "lose":
+	case "move", "lose", "strand":
 		return OpDisplaceShards, DisplaceShards{a.now, DisplaceKind(event), []AttemptRef{ref}, "silent"}
 	case "leader_skip", "leader_miss":
 		return OpDisplaceShards, DisplaceShards{a.now, DisplaceKind(strings.TrimPrefix(event, "leader_")), []AttemptRef{ref}, ""}
@@ -269,6 +291,28 @@ func (a *author) command(v *View, s *Shard, event string) (Opcode, any) {
 		return OpCancelRun, CancelRun{a.now, s.RunID}
 	case "delete":
 		return OpDeleteJob, DeleteJob{a.now, job}
+	case "retry":
+		// Of all ended runs: few shards that are looked at belong to one.
+		var ended []*Run
+		for r := range v.AllRuns("") {
+			if r.State == RunFailed || r.State == RunCancelled {
+				ended = append(ended, r)
+			}
+		}
+		if len(ended) == 0 || a.rng.IntN(8) == 0 {
+			return OpRetryRun, RetryRun{a.now, s.RunID, 1}
+		}
+		r := ended[a.rng.IntN(len(ended))]
+		return OpRetryRun, RetryRun{a.now, r.ID, r.Retries + a.rng.IntN(3)}
+	case "timeout":
+		late := TimeoutRuns{At: a.now, IDs: []string{s.RunID}}
+		for r := range v.Deadlines() {
+			if a.rng.IntN(2) == 0 {
+				late.At = max(late.At, r.Deadline)
+				late.IDs = append(late.IDs, r.ID)
+			}
+		}
+		return OpTimeoutRuns, late
 	case "prune":
 		return OpPruneHistory, PruneHistory{a.now, []JobKey{job}}
 	case "replace":
@@ -287,6 +331,12 @@ func (a *author) reportOf(s *Shard, event string) ReportAttempts {
 	switch event {
 	case "succeeded", "failed", "cancelled":
 		r.Kind, r.Outcome = ReportEnded, event
+		if s.Task == "write" && a.rng.IntN(4) > 0 {
+			r.Listed, r.Output = true, "last line"
+			for i := range a.rng.IntN(7) {
+				r.Items = append(r.Items, fmt.Sprint("item", i))
+			}
+		}
 	case "stale_report":
 		r.Kind = ReportNever
 		r.Attempt -= 1 + a.rng.IntN(2)
@@ -308,7 +358,11 @@ func (a *author) nonsense() (Opcode, any) {
 	k := JobKey{text(), text()}
 	ref := AttemptRef{text(), text(), number(), number()}
 	at := Time(number())
-	switch a.rng.IntN(12) {
+	switch a.rng.IntN(14) {
+	case 11:
+		return OpTimeoutRuns, TimeoutRuns{at, []string{text(), ""}}
+	case 12:
+		return OpRetryRun, RetryRun{at, text(), number()}
 	case 0:
 		return OpDecideFires, DecideFires{at, []FireDecision{{Job: k, Version: uint64(number()), Schedule: number(), Instant: Time(number()), Count: number(), Arm: &Placement{}}}}
 	case 1:

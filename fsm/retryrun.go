@@ -28,6 +28,12 @@ func applyRetryRun(c *change, cmd *RetryRun) (any, error) {
 		return nil, err
 	}
 	r := *run
+	r.Retries = cmd.Number
+	takeUp(c, &r, cmd.At)
+	if r.TasksDone == r.TasksTotal { // it was cancelled when all was done already
+		endRun(c, &r, cmd.At)
+		return c.run(r.ID), nil
+	}
 	for _, gate := range armed {
 		r.WaitsFor = append(r.WaitsFor, gate.RunID)
 		retract(c, gate, WhyManual)
@@ -35,8 +41,7 @@ func applyRetryRun(c *change, cmd *RetryRun) (any, error) {
 	for _, other := range behind {
 		addCondition(c, other, r.ID)
 	}
-	r.Retries = cmd.Number
-	takeUp(c, &r, cmd.At)
+	c.putRun(&r)
 	if len(r.WaitsFor) == 0 {
 		admitRun(c, c.run(r.ID), cmd.At)
 	}
@@ -80,8 +85,8 @@ func clearWay(c *change, run *Run) (armed []*Shard, behind []*Run, err error) {
 	return armed, behind, nil
 }
 
-// takeUp makes an ended run active again and its tasks wait that are to be done
-// over. The shards that they have stay, so that attempts count on.
+// takeUp makes an ended run active again, which the caller puts, and its tasks
+// wait that are to be done over. The shards that they have stay, so that attempts count on.
 func takeUp(c *change, r *Run, at Time) {
 	spec := c.specOf(r)
 	r.State = RunRunning
@@ -115,7 +120,6 @@ func takeUp(c *change, r *Run, at Time) {
 			skipped[t.Name] = rt.State == TaskSkipped
 		}
 	}
-	c.putRun(r)
 	stats := c.statsFor(r.JobKey())
 	stats.Runs--
 	c.putStats(stats)

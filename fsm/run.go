@@ -132,10 +132,13 @@ func openRun(c *change, run *Run, at Time) {
 		r.setDeadline(c.specOf(&r), at)
 	}
 	c.putRun(&r)
-	if opened || r.Cancelling {
+	if opened {
 		return
 	}
 	bindGate(c, &r)
+	if r.Cancelling {
+		return
+	}
 	if rt := *c.task(r.ID, r.Gate); rt.Made < rt.Shards {
 		makeShards(c, &r, c.taskOf(&r, r.Gate), &rt)
 	}
