@@ -29,12 +29,17 @@ type Options struct {
 // are no jobs; problems of several sources are reported together, at most about
 // a hundred.
 func Decode(sources []Source, opt Options) ([]fsm.JobSpec, hcl.Diagnostics) {
+	return decode(sources, opt, maxWork)
+}
+
+// decode is Decode with a limit of the work that expressions do.
+func decode(sources []Source, opt Options, work int) ([]fsm.JobSpec, hcl.Diagnostics) {
 	report := &reporter{}
 	d := &decoder{
 		namespace: cmp.Or(opt.Namespace, fsm.DefaultNamespace),
 		seen:      make(map[fsm.JobKey]hcl.Range),
 		report:    report,
-		env:       newEnv(report),
+		env:       newEnv(report, work),
 	}
 	if d.checkTotal(sources, opt.Inputs) {
 		for _, src := range sources {

@@ -23,9 +23,9 @@ type env struct {
 	secret      string // see runRefs
 }
 
-func newEnv(report *reporter) *env {
+func newEnv(report *reporter, work int) *env {
 	e := &env{
-		report: report, meter: &meter{},
+		report: report, meter: &meter{limit: work},
 		vars: map[string]cty.Value{}, locals: map[string]cty.Value{},
 		failedVars: map[string]bool{}, failedLocals: map[string]bool{},
 		localBlocks: map[string]*hclsyntax.Attribute{},

@@ -24,6 +24,10 @@ const (
 	// byteShift: a unit pays for eight bytes of text.
 	byteShift = 3
 
+	// Calls look at all their arguments several times, and so do splats.
+	callFactor  = 4
+	splatFactor = 4
+
 	maxValueNodes = 100_000 // elements of one value, those within included
 	maxValueBytes = 1 << 20 // text of one value
 	maxValueDepth = 32      // lists within lists
@@ -49,6 +53,7 @@ func stop(at hcl.Range, summary, format string, args ...any) {
 
 // meter counts the work of one call.
 type meter struct {
+	limit     int
 	spent     int
 	exhausted bool // and reported
 }
@@ -57,7 +62,7 @@ type meter struct {
 func (m *meter) spend(units int, at hcl.Range) {
 	m.spent += units
 	switch {
-	case m.spent <= maxWork:
+	case m.spent <= m.limit:
 	case m.exhausted:
 		panic(&abort{})
 	default:
@@ -69,11 +74,11 @@ func (m *meter) spend(units int, at hcl.Range) {
 
 const tooMuch = "Too much to evaluate"
 
-// weigh counts a value that came into being.
-func (m *meter) weigh(v cty.Value, at hcl.Range) {
+// weigh counts a value that came into being, factor times.
+func (m *meter) weigh(v cty.Value, factor int, at hcl.Range) {
 	w := weight{}
 	problem := w.add(v, 0)
-	m.spend(w.nodes*nodeCost+w.bytes>>byteShift, at)
+	m.spend(factor*(w.nodes*nodeCost+w.bytes>>byteShift), at)
 	if problem != "" {
 		stop(at, tooMuch, "%s", problem)
 	}
@@ -132,8 +137,9 @@ func checkMagnitude(v cty.Value) string {
 type metered struct {
 	hclsyntax.Expression
 	meter *meter
-	// made: the value is new, and not a part of one that was weighed before.
-	made bool
+	// made is 0 for a part of a value that was weighed before, and otherwise how
+	// many times it counts.
+	made int
 	// number: the value is needed as a number, of which divisor may not be zero.
 	number, divisor bool
 	// key: the value is looked up in another.
@@ -147,8 +153,8 @@ func (e *metered) Value(ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 	if diags.HasErrors() {
 		panic(&abort{diags})
 	}
-	if e.made {
-		e.meter.weigh(v, e.Range())
+	if e.made > 0 {
+		e.meter.weigh(v, e.made, e.Range())
 	}
 	if e.number {
 		v = e.asNumber(v)

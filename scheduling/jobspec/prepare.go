@@ -83,15 +83,15 @@ func (p *preparer) part(n hclsyntax.Expression) hclsyntax.Expression {
 }
 
 func (p *preparer) made(n hclsyntax.Expression) hclsyntax.Expression {
-	if isMade(n) {
+	if m, ok := n.(*metered); ok && m.made > 0 {
 		return n
 	}
-	return &metered{Expression: n, meter: p.env.meter, made: true}
+	return p.times(1, n)
 }
 
-func isMade(n hclsyntax.Expression) bool {
-	m, ok := n.(*metered)
-	return ok && m.made
+// times meters what costs more than its size tells.
+func (p *preparer) times(factor int, n hclsyntax.Expression) hclsyntax.Expression {
+	return &metered{Expression: n, meter: p.env.meter, made: factor}
 }
 
 func (p *preparer) list(nodes []hclsyntax.Expression, bare bool) []hclsyntax.Expression {
@@ -168,12 +168,13 @@ func (p *preparer) operation(n hclsyntax.Expression) hclsyntax.Expression {
 	case *hclsyntax.BinaryOpExpr:
 		c := *n
 		types := n.Op.Impl.Params()
-		c.LHS = p.operand(n.LHS, types[0].Type, false)
-		c.RHS = p.operand(n.RHS, types[1].Type, n.Op == hclsyntax.OpDivide || n.Op == hclsyntax.OpModulo)
+		left, right := p.operand(n.LHS, types[0].Type, 1), p.operand(n.RHS, types[1].Type, 1)
+		right.divisor = n.Op == hclsyntax.OpDivide || n.Op == hclsyntax.OpModulo
+		c.LHS, c.RHS = left, right
 		return p.made(&c)
 	case *hclsyntax.UnaryOpExpr:
 		c := *n
-		c.Val = p.operand(n.Val, n.Op.Impl.Params()[0].Type, false)
+		c.Val = p.operand(n.Val, n.Op.Impl.Params()[0].Type, 1)
 		return p.made(&c)
 	case *hclsyntax.FunctionCallExpr:
 		return p.call(n)
@@ -182,15 +183,8 @@ func (p *preparer) operation(n hclsyntax.Expression) hclsyntax.Expression {
 }
 
 // operand prepares what a function or an operator takes, which looks at all of it.
-func (p *preparer) operand(n hclsyntax.Expression, want cty.Type, divisor bool) hclsyntax.Expression {
-	inner := p.expr(n, false)
-	if want != cty.Number && isMade(inner) {
-		return inner
-	}
-	return &metered{
-		Expression: inner, meter: p.env.meter, made: !isMade(inner),
-		number: want == cty.Number, divisor: divisor,
-	}
+func (p *preparer) operand(n hclsyntax.Expression, want cty.Type, factor int) *metered {
+	return &metered{Expression: p.expr(n, false), meter: p.env.meter, made: factor, number: want == cty.Number}
 }
 
 func (p *preparer) call(n *hclsyntax.FunctionCallExpr) hclsyntax.Expression {
@@ -211,7 +205,7 @@ func (p *preparer) call(n *hclsyntax.FunctionCallExpr) hclsyntax.Expression {
 		if n.ExpandFinal && i == len(n.Args)-1 {
 			want = cty.DynamicPseudoType
 		}
-		c.Args[i] = p.operand(arg, want, false)
+		c.Args[i] = p.operand(arg, want, callFactor)
 	}
 	return p.made(&c)
 }
@@ -234,7 +228,7 @@ func (p *preparer) access(n hclsyntax.Expression) hclsyntax.Expression {
 	case *hclsyntax.SplatExpr:
 		c := *n
 		c.Source, c.Each = p.expr(n.Source, false), p.expr(n.Each, false)
-		return p.made(&c)
+		return p.times(splatFactor, &c)
 	}
 	stop(n.Range(), "Unsupported syntax", "Job files do not have this form of expression.")
 	return nil

@@ -253,7 +253,7 @@ func (v *variable) convert(value cty.Value, kind cty.Type, at hcl.Range) (conver
 		v.report.errorf(at, wrongType, "The variable %q is %s, and this is %s: %s.", v.name, article(kind), typeName(value), err)
 		return cty.NilVal, false
 	}
-	v.env.meter.weigh(converted, at)
+	v.env.meter.weigh(converted, 1, at)
 	return converted, true
 }
 

@@ -24,10 +24,6 @@ variable "small" {
     error_message = "it is from 0 to 9"
   }
   validation {
-    condition     = var.small > var.fine
-    error_message = "unreachable"
-  }
-  validation {
     condition     = "yes"
     error_message = "unreachable"
   }
@@ -36,6 +32,13 @@ variable "small" {
   }
 }
 variable "fine" { default = 1 }
+variable "other" {
+  default = 1
+  validation {
+    condition     = var.other > var.fine
+    error_message = "unreachable"
+  }
+}
 variable {}
 variable "elements" {
   type    = list(number)
