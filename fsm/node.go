@@ -32,8 +32,10 @@ type Node struct {
 	Labels      map[string]string `codec:"l,omitempty" json:"labels,omitempty"`
 	Capacity    int               `codec:"c" json:"capacity"`
 	// Version is the program's, Format the newest log format that it knows.
-	Version     string     `codec:"v,omitempty" json:"version,omitempty"`
-	Format      int        `codec:"f" json:"format"`
+	Version string `codec:"v,omitempty" json:"version,omitempty"`
+	Format  int    `codec:"f" json:"format"`
+	// Limits says which limits the node can keep: "v1 (cpu, memory, pids)".
+	Limits      string     `codec:"li,omitempty" json:"limits,omitempty"`
 	Status      NodeStatus `codec:"s" json:"status"`
 	StatusSetBy string     `codec:"sb,omitempty" json:"status_set_by,omitempty"`
 	StatusSetAt Time       `codec:"sa,omitempty" json:"status_set_at,omitempty"`
