@@ -26,7 +26,9 @@ import (
 // real thing.
 type Seams struct {
 	Version string
-	Logger  *slog.Logger // required
+	// Limits says which limits the process half can keep.
+	Limits string
+	Logger *slog.Logger // required
 	// Wall and Mono are the machine's clocks; Mono counts nanoseconds.
 	Wall func() time.Time
 	Mono func() int64

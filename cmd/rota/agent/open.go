@@ -45,6 +45,7 @@ func (a *Agent) open(ctx context.Context) error {
 		return err
 	}
 	a.self = a.cfg.node(identity.ID, identity.Incarnation, a.seams.Version)
+	a.self.Limits = a.seams.Limits
 	a.caller = transport.NewCaller(transport.CallerConfig{Dial: a.seams.Dial})
 	web, err := a.listen("--http-port", a.cfg.address(a.cfg.Bind, a.cfg.HTTPPort))
 	if err != nil {

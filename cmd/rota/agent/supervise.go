@@ -95,7 +95,7 @@ func runSupervised(cmd *cobra.Command, cfg Config, version string) error {
 		return withStatus(err)
 	}
 	return withStatus(serve(cmd.Context(), cfg, client, Seams{
-		Version: version, Logger: logger.With("node", cfg.Name), KeepProcesses: true,
+		Version: version, Logger: logger.With("node", cfg.Name), KeepProcesses: true, Limits: client.Host().Limits,
 		Processes: func(onEnd func(proc.Result)) (Processes, error) {
 			client.Deliver(onEnd)
 			return client, nil

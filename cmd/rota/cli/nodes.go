@@ -36,6 +36,7 @@ func nodesTable(nodes []api.Node) *render.Table {
 	t := &render.Table{Columns: []render.Column{
 		{Title: "NODE"}, {Title: "STATUS"}, {Title: "ROLE"}, {Title: "GOSSIP"}, {Title: "LOAD", Right: true},
 		{Title: "RUNNING", Right: true}, {Title: "ARMED", Right: true}, {Title: "PLACE", Flexible: true},
+		{Title: "LIMITS", Flexible: true},
 		{Title: "HTTP"}, {Title: "VERSION", Flexible: true},
 	}}
 	for i := range nodes {
@@ -43,7 +44,7 @@ func nodesTable(nodes []api.Node) *render.Table {
 		t.Add(render.Text(n.Name), render.Cell{Text: string(n.Status), Style: render.NodeStyle(n.Status)},
 			render.Text(nodeRole(n)), render.Text(n.Gossip), render.Text(fmt.Sprintf("%d/%d", n.Load, n.Capacity)),
 			render.Text(fmt.Sprint(n.Running)), render.Text(fmt.Sprint(n.Armed)),
-			render.Text(strings.Trim(n.Region+"/"+n.Zone, "/")), render.Text(n.HTTPAddr), render.Text(n.Version))
+			render.Text(strings.Trim(n.Region+"/"+n.Zone, "/")), render.Text(n.Limits), render.Text(n.HTTPAddr), render.Text(n.Version))
 	}
 	return t
 }

@@ -83,6 +83,8 @@ type Host struct {
 	DataDir string `json:"data_dir"`
 	// StopAfter is how long attempts outlive the last contact.
 	StopAfter time.Duration `json:"stop_after"`
+	// Limits says which limits attempts can be kept to.
+	Limits string `json:"limits,omitempty"`
 }
 
 // Order is what a supervisor wants of its agent.

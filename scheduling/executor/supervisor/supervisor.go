@@ -245,7 +245,7 @@ func (s *supervisor) live() (ending, error) {
 	}
 	ses := &session{
 		conn: conn, jobs: s.manager, log: s.Logger.With("agent_pid", ch.pid()),
-		host:     Host{Version: Version, PID: os.Getpid(), DataDir: s.DataDir, StopAfter: s.StopAfter},
+		host:     Host{Version: Version, PID: os.Getpid(), DataDir: s.DataDir, StopAfter: s.StopAfter, Limits: s.manager.Capabilities().String()},
 		onEnding: func() { s.stopping.Store(true) },
 		onReady: func() {
 			s.everReady.Store(true)
