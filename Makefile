@@ -14,6 +14,10 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GOLANGCI    ?= golangci-lint
 
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+# The simulator, the model, and the tests that start the program as processes.
+# Their own code is slow under the race detector or gains little from it.
+WHOLE       := ./test/sim ./test/model ./test/e2e ./test/failpoints
+SHORT       := ./test/sim ./test/model
 TESTFLAGS   ?=
 TESTTIMEOUT ?= 15m
 FUZZTIME    ?= 30s
@@ -38,13 +42,30 @@ golden: ## write the golden files anew; look at the diff before committing it
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf bin dist
+	rm -rf bin dist cover.out
 
 ##@ Checks
 
 .PHONY: test
-test: deps ## THE test command: everything, under the race detector
-	CGO_ENABLED=1 $(GO) test -race -timeout $(TESTTIMEOUT) $(TESTFLAGS) ./...
+test: deps ## THE test command: everything; under the race detector what it can check
+	units=$$($(GO) list ./... | grep -vE '/test/(sim|model|e2e|failpoints)$$')
+	CGO_ENABLED=1 $(GO) test -race -timeout $(TESTTIMEOUT) $(TESTFLAGS) $$units
+	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) $(SHORT)
+	$(GO) test -timeout $(TESTTIMEOUT) $(TESTFLAGS) $(WHOLE)
+
+.PHONY: model
+model: ## search the model of the protocol, then leave out each of its rules in turn
+	$(GO) run ./test/model/check -seconds 6
+	$(GO) test -count=1 -v -run TestEachRuleIsNeeded ./test/model
+
+.PHONY: sim
+sim: ## the simulator's long scenes: days of virtual time
+	ROTA_SIM=long $(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./test/sim
+
+.PHONY: cover
+cover: deps ## coverage of everything but the tests that start processes, in cover.out
+	$(GO) test -short -coverpkg=./... -coverprofile=cover.out $$($(GO) list ./... | grep -vE '/test/(e2e|failpoints)$$')
+	$(GO) tool cover -func=cover.out | tail -1
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, go mod tidy, and golangci-lint if installed
