@@ -1,0 +1,233 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/test/cluster"
+	"github.com/rota-scheduler/rota/test/cluster/record"
+	"github.com/rota-scheduler/rota/transport/api"
+)
+
+func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
+
+// size picks the full figure, or the small one of an ordinary test run.
+func size(full, small int) int {
+	if os.Getenv("ROTA_BENCH") == "full" {
+		return full
+	}
+	return small
+}
+
+// floorRate is how many times a second one Go program can start a trivial static
+// program and wait for it, with as many goroutines as helps.
+func floorRate(t *testing.T, program []string) float64 {
+	t.Helper()
+	n := size(2000, 100)
+	work := make(chan struct{}, n)
+	for range n {
+		work <- struct{}{}
+	}
+	close(work)
+	var wg sync.WaitGroup
+	start := time.Now()
+	for range 2 * runtime.NumCPU() {
+		wg.Go(func() {
+			for range work {
+				if err := exec.Command(program[0], program[1:]...).Run(); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return float64(n) / time.Since(start).Seconds()
+}
+
+func percentiles(d []time.Duration) string {
+	if len(d) == 0 {
+		return "none"
+	}
+	slices.Sort(d)
+	at := func(p int) time.Duration { return d[min(len(d)-1, len(d)*p/100)].Round(10 * time.Microsecond) }
+	return fmt.Sprintf("p50 %s, p99 %s, most %s", at(50), at(99), d[len(d)-1].Round(10*time.Microsecond))
+}
+
+// put applies specs in calls of a thousand, and returns how long that took.
+func put(t *testing.T, client *api.Client, specs []fsm.JobSpec) time.Duration {
+	t.Helper()
+	start := time.Now()
+	for batch := range slices.Chunk(specs, 1000) {
+		if _, err := client.PutJobs(t.Context(), batch, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return time.Since(start)
+}
+
+func specs(n int, name string, sched fsm.Schedule, task fsm.Task) []fsm.JobSpec {
+	list := make([]fsm.JobSpec, n)
+	for i := range list {
+		list[i] = fsm.JobSpec{
+			Namespace: fsm.DefaultNamespace, Name: fmt.Sprintf("%s-%06d", name, i),
+			Schedules: []fsm.Schedule{sched}, Tasks: []fsm.Task{task},
+		}
+	}
+	return list
+}
+
+// lateness waits for the records of n starts and says how late they were.
+func lateness(t *testing.T, records *cluster.Records, want int, within time.Duration) []time.Duration {
+	t.Helper()
+	var late []time.Duration
+	cluster.Eventually(t, within, fmt.Sprintf("%d starts", want), func() error {
+		late = late[:0]
+		for _, r := range records.Read() {
+			if r.Event == record.Begin && !r.ScheduledAt.IsZero() {
+				late = append(late, r.At.Sub(r.ScheduledAt))
+			}
+		}
+		if len(late) < want {
+			return fmt.Errorf("%d so far", len(late))
+		}
+		return nil
+	})
+	return late
+}
+
+// TestEverySecond: a hundred jobs every second.
+func TestEverySecond(t *testing.T) {
+	jobs, seconds := size(100, 10), size(30, 3)
+	c := cluster.Start(t, cluster.Options{Args: []string{"--capacity", "10000"}})
+	records := cluster.NewRecords(t)
+	list := specs(jobs, "tick", fsm.Schedule{Cron: "* * * * * *", Overlap: fsm.OverlapAllow}, records.Task("t", 0, 0))
+	put(t, c.Client(0), list)
+	late := lateness(t, records, jobs*seconds, time.Duration(seconds+60)*time.Second)
+	t.Logf("%d jobs every second, %d starts: %s late (bar: p50 5 ms, p99 50 ms)", jobs, len(late), percentiles(late))
+}
+
+// TestBurst: a thousand jobs due in one second.
+func TestBurst(t *testing.T) {
+	jobs := size(1000, 50)
+	c := cluster.Start(t, cluster.Options{Args: []string{"--capacity", "10000"}})
+	records := cluster.NewRecords(t)
+	floor := floorRate(t, []string{"/bin/true"})
+	at := time.Now().Add(time.Duration(size(8, 4)) * time.Second).Truncate(time.Second)
+	put(t, c.Client(0), specs(jobs, "burst", fsm.Schedule{At: []fsm.Time{fsm.At(at)}}, records.Task("t", 0, 0)))
+	late := lateness(t, records, jobs, 2*time.Minute)
+	last := slices.Max(late)
+	ideal := time.Duration(float64(jobs) / floor * float64(time.Second))
+	t.Logf("%d jobs due at once: last start %s after the instant, %.2f of what the floor of %.0f/s allows (bar: 1.5); %s",
+		jobs, last, float64(last)/float64(ideal), floor, percentiles(late))
+}
+
+// TestTriggers: one-by-one triggers from sixteen clients, to the end of each run.
+func TestTriggers(t *testing.T) {
+	runs, clients := size(3000, 60), 16
+	c := cluster.Start(t, cluster.Options{Args: []string{"--capacity", "10000"}})
+	floor := floorRate(t, []string{"/bin/true"})
+	job := fsm.JobSpec{
+		Namespace: fsm.DefaultNamespace, Name: "now",
+		Tasks:   []fsm.Task{{Name: "t", Driver: fsm.DriverExec, Command: "/bin/true"}},
+		History: fsm.History{Runs: 10_000},
+	}
+	put(t, c.Client(0), []fsm.JobSpec{job})
+	leader := c.Leader().Client()
+	work := make(chan int, runs)
+	for i := range runs {
+		work <- i
+	}
+	close(work)
+	var wg sync.WaitGroup
+	start := time.Now()
+	for range clients {
+		wg.Go(func() {
+			for range work {
+				if _, err := leader.RunJob(t.Context(), job.Key(), ""); err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	triggered := time.Since(start)
+	cluster.Eventually(t, 2*time.Minute, "every run ends", func() error { return ended(t.Context(), leader, runs) })
+	took := time.Since(start)
+	rate := float64(runs) / took.Seconds()
+	t.Logf("%d runs from %d clients: %.0f/s from trigger to end, %.0f%% of the floor of %.0f/s (bar: 50%%); triggered in %s",
+		runs, clients, rate, 100*rate/floor, floor, triggered.Round(time.Millisecond))
+}
+
+func ended(ctx context.Context, client *api.Client, want int) error {
+	list, err := client.Runs(ctx, api.RunFilter{Job: "now", State: fsm.RunSucceeded}, api.Page{PerPage: 10_000}, api.Read{})
+	if err != nil {
+		return err
+	}
+	if len(list.Items) < want {
+		return fmt.Errorf("%d of %d", len(list.Items), want)
+	}
+	return nil
+}
+
+// TestIdle: what jobs that are not due cost, and how soon a new leader takes
+// writes with all of them.
+func TestIdle(t *testing.T) {
+	jobs := size(100_000, 500)
+	c := cluster.Start(t, cluster.Options{})
+	empty := memory(t, c)
+	list := specs(jobs, "idle", fsm.Schedule{Cron: "0 3 * * *"}, fsm.Task{Name: "t", Driver: fsm.DriverExec, Command: "/bin/true"})
+	tenth := max(1, jobs/10)
+	first := put(t, c.Client(0), list[:tenth])
+	all := first + put(t, c.Client(0), list[tenth:])
+	t.Logf("%d jobs applied in %s, %d in %s (bar: 10,000 in 5 s)", tenth, first.Round(time.Millisecond), jobs, all.Round(time.Millisecond))
+	t.Logf("memory with no job: %s; with %d: %s (bar: 600 MiB)", empty, jobs, memory(t, c))
+	old := c.Leader()
+	killed := time.Now()
+	old.Kill()
+	other := c.Up()[0]
+	cluster.Eventually(t, time.Minute, "a new leader takes a write", func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		_, err := other.Client().PutJobs(ctx, list[:1], false)
+		return err
+	})
+	t.Logf("new leader takes writes %s after the old one was killed (bar: 1 s)", time.Since(killed).Round(time.Millisecond))
+	back := time.Now()
+	old.Start()
+	c.WaitReady()
+	t.Logf("restart with %d jobs took %s (bar: 10 s)", jobs, time.Since(back).Round(time.Millisecond))
+}
+
+// memory is the resident memory of each node's processes.
+func memory(t *testing.T, c *cluster.Cluster) string {
+	t.Helper()
+	var parts []string
+	for _, n := range c.Nodes {
+		total := 0
+		for _, pid := range []int{n.PID(), n.AgentPID()} {
+			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			if err != nil {
+				continue
+			}
+			for line := range strings.Lines(string(status)) {
+				var kib int
+				if _, err := fmt.Sscanf(line, "VmRSS: %d kB", &kib); err == nil {
+					total += kib
+				}
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%s %d MiB", n.Name, total>>10))
+	}
+	return strings.Join(parts, ", ")
+}
