@@ -143,3 +143,66 @@ func BenchmarkDeepGraphFails(b *testing.B) {
 		l.took(l.report(l.gate(run), ReportEnded, AttemptFailed))
 	}
 }
+
+// BenchmarkTaskOfManyShards is a task of ten thousand shards from its release to
+// its end: each is armed, and ends.
+func BenchmarkTaskOfManyShards(b *testing.B) {
+	l := newLab(b)
+	l.node("n1", 1)
+	l.put(spec("j", 0, sharded("a", Shards{Count: MaxShards, Range: &[2]int64{0, 1 << 40}}), task("b", "a")))
+	for n := range b.N {
+		run := fmt.Sprint("m", n)
+		l.took(l.start("j", run))
+		for l.view().Task(run, "a").Done < MaxShards {
+			arm := ArmShards{At: l.now}
+			for s := range l.view().Pending() {
+				if arm.Placements = append(arm.Placements, Placement{AttemptRef: s.Ref(), Node: "n1", Incarnation: 1}); len(arm.Placements) == 500 {
+					break
+				}
+			}
+			l.must(OpArmShards, arm)
+			l.index++
+			l.store.Apply(&raft.Log{Index: l.index, Data: reportAll(l, ReportEnded)})
+		}
+		l.must(OpCancelRun, CancelRun{l.now, run})
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*MaxShards), "ns/shard")
+}
+
+// BenchmarkReleaseShards is the entry that releases a task of ten thousand shards.
+func BenchmarkReleaseShards(b *testing.B) {
+	l := newLab(b)
+	l.node("n1", 1)
+	l.put(spec("j", 0, sharded("a", Shards{Count: MaxShards})))
+	for n := range b.N {
+		l.took(l.start("j", fmt.Sprint("m", n)))
+	}
+}
+
+// BenchmarkWideGraph is a task on which ten thousand others depend, from the end
+// of each of them.
+func BenchmarkWideGraph(b *testing.B) {
+	tasks := []Task{task("t0")}
+	for i := 1; i < MaxTasks; i++ {
+		tasks = append(tasks, task(fmt.Sprint("t", i), "t0"))
+	}
+	l := newLab(b)
+	l.node("n1", 1)
+	l.put(spec("j", 0, tasks...))
+	for n := range b.N {
+		run := fmt.Sprint("m", n)
+		l.took(l.start("j", run))
+		for !l.view().Run(run).State.Ended() {
+			arm := ArmShards{At: l.now}
+			for s := range l.view().Pending() {
+				if arm.Placements = append(arm.Placements, Placement{AttemptRef: s.Ref(), Node: "n1", Incarnation: 1}); len(arm.Placements) == 500 {
+					break
+				}
+			}
+			l.must(OpArmShards, arm)
+			l.index++
+			l.store.Apply(&raft.Log{Index: l.index, Data: reportAll(l, ReportEnded)})
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*MaxTasks), "ns/task")
+}

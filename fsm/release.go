@@ -29,6 +29,7 @@ func releaseTask(c *change, run *Run, t *Task, at Time) *RunTask {
 	rt.State = TaskPending
 	makeShards(c, run, t, &rt)
 	if rt.Live > 0 {
+		c.putTask(&rt)
 		return nil
 	}
 	endTask(&rt, at)
@@ -77,8 +78,8 @@ func cutTask(c *change, run *Run, t *Task, rt *RunTask) (why string) {
 	return ""
 }
 
-// makeShards puts up the next shards of a task, as many as may be live at a time,
-// and puts the task. Before the run is opened that is its gate alone.
+// makeShards puts up the next shards of a task, as many as may be live at a time;
+// the caller puts the task. Before the run is opened that is its gate alone.
 func makeShards(c *change, run *Run, t *Task, rt *RunTask) {
 	limit, end := maxLive, rt.Shards
 	if t.Shards != nil && t.Shards.MaxParallel > 0 {
@@ -116,5 +117,4 @@ func makeShards(c *change, run *Run, t *Task, rt *RunTask) {
 		c.putShard(s)
 		rt.Live++
 	}
-	c.putTask(rt)
 }

@@ -141,6 +141,7 @@ func openRun(c *change, run *Run, at Time) {
 	}
 	if rt := *c.task(r.ID, r.Gate); rt.Made < rt.Shards {
 		makeShards(c, &r, c.taskOf(&r, r.Gate), &rt)
+		c.putTask(&rt)
 	}
 	releaseReady(c, &r, at)
 }

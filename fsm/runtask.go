@@ -108,12 +108,12 @@ func shardEnded(c *change, s *Shard, at Time) {
 	// before its gate was known to have started.
 	if run.Opened && !run.Cancelling && rt.Made < rt.Shards {
 		makeShards(c, run, c.taskOf(run, s.Task), &rt)
-	} else {
-		c.putTask(&rt)
 	}
 	if rt.Live == 0 {
 		endTask(&rt, at)
-		c.putTask(&rt)
+	}
+	c.putTask(&rt)
+	if rt.Live == 0 {
 		tasksEnded(c, run, []*RunTask{&rt}, at)
 	}
 }
