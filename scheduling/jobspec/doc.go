@@ -13,14 +13,23 @@
 //     refused by name (see notyet.go), never skipped.
 //   - Any input is safe, whoever wrote it. Sizes, nesting, numbers and the count
 //     of problems are bounded before the text reaches the HCL parser, which
-//     recurses, and expressions are limited to forms whose evaluation is linear
-//     in their length. A panic in the HCL library becomes a diagnostic.
+//     recurses. What expressions do is counted while they do it, and refused
+//     beyond a limit: loops within loops and values that double end in an error
+//     after a second or two. A panic in the HCL library becomes a diagnostic.
+//   - A file means the same everywhere and always: no function reads the clock,
+//     files or the environment. Values from outside come through Options.Inputs.
 //
 // A file goes through these stages; one that fails a stage with an error does not
 // reach the next, while the other files go on, so that one call finds as many
 // problems as it can:
 //
-//	limits -> lexical guard -> HCL syntax -> blocks and attributes -> validation
+//	limits -> lexical guard -> HCL syntax -> variables -> local values
+//	-> blocks and attributes -> validation
+//
+// What is known only when a job runs (run.id, shard.start, params.x) cannot be
+// evaluated. Such references stay in the texts of the spec, as "${run.id}", and
+// the node that starts an attempt fills them in; a literal "${" stands there as
+// "$${".
 //
 // Values that a file leaves out stay zero in the spec, where zero means the
 // default; only the namespace and the driver are filled in. An attribute whose

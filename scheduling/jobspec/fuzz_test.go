@@ -25,7 +25,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		src := Source{Name: "fuzz.hcl", Bytes: text}
 		start := time.Now()
-		specs, diags := Decode([]Source{src}, Options{})
+		specs, diags := decode([]Source{src}, Options{}, testWork)
 		if took := time.Since(start); took > maxDecodeTime {
 			t.Errorf("took %s", took)
 		}
@@ -96,7 +96,7 @@ job "a" {
 			{Source: Source{Name: "text", Bytes: []byte(value)}, Variable: "text"},
 			{Source: Source{Name: "plain", Bytes: []byte(value)}, Variable: "plain"},
 		}
-		specs, diags := Decode([]Source{{Name: "fuzz.hcl", Bytes: []byte(file)}}, Options{Inputs: inputs})
+		specs, diags := decode([]Source{{Name: "fuzz.hcl", Bytes: []byte(file)}}, Options{Inputs: inputs}, testWork)
 		if took := time.Since(start); took > maxDecodeTime {
 			t.Errorf("took %s", took)
 		}

@@ -35,6 +35,23 @@ func (f *fields) texts(name string, lenient bool) []string {
 	return texts
 }
 
+// textOrTexts reads a list of strings, or one. Numbers are written out.
+func (f *fields) textOrTexts(name string) []string {
+	v, ok := f.value(name)
+	if !ok {
+		return nil
+	}
+	if isList(v) {
+		return f.texts(name, true)
+	}
+	s, problem := elementText(v, true)
+	if problem != "" {
+		f.errorf(name, wrongType, "%s is a string or a list of strings: %s", name, problem)
+		return nil
+	}
+	return []string{s}
+}
+
 // table reads a map of strings; numbers and bools are written out as strings.
 func (f *fields) table(name string) map[string]string {
 	v, ok := f.value(name)

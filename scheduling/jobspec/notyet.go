@@ -23,14 +23,8 @@ var notYetNames = map[string][]string{
 	},
 	"task": {
 		"region", "region_policy", "constraint", "affinity", "spread", "pool", "max_per_node", "priority",
-		"isolation", "user", "umask", "cpu", "memory", "pids", "expected_duration",
-		"method", "url", "headers", "body", "expected_status", "for_each",
+		"isolation", "expected_duration", "for_each",
 	},
-}
-
-// notYetValues are values of an attribute.
-var notYetValues = map[string][]string{
-	"driver": {"http"},
 }
 
 const notYetText = "known, but this version of rota does not have it yet"
@@ -51,8 +45,4 @@ func notYet(what string, at hcl.Range) *hcl.Diagnostic {
 
 func isNotYetName(block, name string) bool {
 	return slices.Contains(notYetNames[block], name)
-}
-
-func isNotYetValue(attribute, value string) bool {
-	return slices.Contains(notYetValues[attribute], value)
 }

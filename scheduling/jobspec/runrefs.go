@@ -23,7 +23,7 @@ import (
 var runRoots = []string{"run", "shard", "node", "params", "tasks"}
 
 // runTexts are the attributes of a task that may hold references to a run.
-var runTexts = []string{"command", "args", "env", "dir"}
+var runTexts = []string{"command", "args", "env", "dir", "url", "headers", "body"}
 
 // runRefs collects the references to a run of one task. While an expression is
 // evaluated a mark stands for each, which no file can hold: it has a secret.
@@ -51,7 +51,7 @@ func (p *preparer) runReference(n *hclsyntax.ScopeTraversalExpr, bare bool) hcls
 	name, ok := runName(n.Traversal)
 	switch {
 	case p.refs == nil:
-		stop(n.SrcRange, "Reference not allowed", "%s is known only when the job runs. Such a reference may stand in command, args, dir and the values of env.", name)
+		stop(n.SrcRange, "Reference not allowed", "%s is known only when the job runs. Such a reference may stand in a task's command, args, dir, url and body, and in the values of env and headers.", name)
 	case !bare:
 		stop(n.SrcRange, "Reference not allowed", "%s is known only when the job runs, so that nothing can be computed from it. "+
 			`Put it into a text as it is, such as "--run=${run.id}", or let the command compute.`, name)
@@ -202,6 +202,9 @@ func (j *jobBlock) checkReference(task *fsm.Task, name string) string {
 			if strings.HasPrefix(fixed, root+".") {
 				same = append(same, fixed)
 			}
+		}
+		if root == "node" {
+			same = append(same, "node.labels.KEY")
 		}
 		return fmt.Sprintf("There is no %s.%s There are: %s.", name, suggest(name, same), strings.Join(same, ", "))
 	}

@@ -1,6 +1,8 @@
 package jobspec
 
 import (
+	"slices"
+
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/rota-scheduler/rota/fsm"
@@ -11,6 +13,8 @@ var taskSchema = &hcl.BodySchema{
 		{Name: "driver"}, {Name: "command"}, {Name: "args"}, {Name: "env"}, {Name: "dir"},
 		{Name: "timeout"}, {Name: "kill_grace"}, {Name: "weight"}, {Name: "depends_on"}, {Name: "output_limit"},
 		{Name: "idempotent"}, {Name: "stop_after"}, {Name: "on_node_loss"}, {Name: "run_if"},
+		{Name: "user"}, {Name: "umask"}, {Name: "cpu"}, {Name: "memory"}, {Name: "pids"},
+		{Name: "method"}, {Name: "url"}, {Name: "headers"}, {Name: "body"}, {Name: "expected_status"},
 	},
 	Blocks: []hcl.BlockHeaderSchema{{Type: "retry"}, {Type: "shards"}},
 }
@@ -50,13 +54,20 @@ func (j *jobBlock) decodeTask(block *hcl.Block) {
 		StopAfter:   f.duration("stop_after"),
 		OnNodeLoss:  f.word("on_node_loss", fsm.OnLossRestart, fsm.OnLossFail),
 		RunIf:       f.word("run_if", fsm.RunIfAllSuccess, fsm.RunIfAllDone, fsm.RunIfAnyFailed),
+		User:        f.text("user"),
+		Umask:       f.text("umask"),
+		CPU:         f.amount("cpu", fsm.MaxCPU),
+		Memory:      f.size("memory", maxMemory),
+		Pids:        int(f.count("pids", fsm.MaxPids)),
+		HTTP:        f.call(),
 	}
-	if driver := f.word("driver", fsm.DriverExec, fsm.DriverShell, fsm.DriverNoop); driver != "" {
+	if driver := f.word("driver", fsm.DriverExec, fsm.DriverShell, fsm.DriverHTTP, fsm.DriverNoop); driver != "" {
 		task.Driver = driver
 	}
 	if f.failed["driver"] { // which attributes it needs is then unknown
 		f.fail("command")
 		f.fail("args")
+		f.fail("url")
 	}
 	for _, inner := range f.blocks {
 		switch inner.Type {
@@ -68,6 +79,26 @@ func (j *jobBlock) decodeTask(block *hcl.Block) {
 	}
 	j.spec.Tasks = append(j.spec.Tasks, task)
 	j.tasks = append(j.tasks, f)
+}
+
+// maxMemory keeps a size from passing what a number of bytes can be.
+const maxMemory = 1 << 50
+
+// callAttributes are those of the http driver.
+var callAttributes = []string{"method", "url", "headers", "body", "expected_status"}
+
+// call reads the request of the http driver; nil without any of its attributes.
+func (f *taskBlock) call() *fsm.HTTPCall {
+	if !slices.ContainsFunc(callAttributes, f.has) {
+		return nil
+	}
+	return &fsm.HTTPCall{
+		Method:         f.text("method"),
+		URL:            f.text("url"),
+		Headers:        f.table("headers"),
+		Body:           f.text("body"),
+		ExpectedStatus: f.textOrTexts("expected_status"),
+	}
 }
 
 // once opens a block of which a task has at most one. It returns nil for another

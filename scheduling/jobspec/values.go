@@ -1,7 +1,6 @@
 package jobspec
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,10 +53,6 @@ func (f *fields) word(name string, accepted ...string) string {
 	switch {
 	case !ok:
 		return ""
-	case isNotYetValue(name, s):
-		f.fail(name)
-		f.report.add(notYet(fmt.Sprintf("%s = %q", name, s), f.at(name)))
-		return ""
 	case !slices.Contains(accepted, s):
 		f.errorf(name, invalidValue, "%q is no value of %s. Use one of: %s.", s, name, strings.Join(accepted, ", "))
 		return ""
@@ -97,6 +92,24 @@ func (f *fields) whole(name string, v cty.Value, limit int64) int64 {
 	n, _ := number.Int64() // clamped where it does not fit, and so out of range
 	if !number.IsInt() || n < 1 || n > limit {
 		f.errorf(name, invalidValue, "%s is a whole number from 1 to %d. Leave it out for the default.", name, limit)
+		return 0
+	}
+	return n
+}
+
+// amount reads a number above 0 up to limit, whole or not.
+func (f *fields) amount(name string, limit float64) float64 {
+	v, ok := f.value(name)
+	if !ok {
+		return 0
+	}
+	if v.Type() != cty.Number {
+		f.errorf(name, wrongType, "%s is a number, and this is %s.", name, typeName(v))
+		return 0
+	}
+	n, _ := v.AsBigFloat().Float64() // infinite where it does not fit, and so out of range
+	if n <= 0 || n > limit {
+		f.errorf(name, invalidValue, "%s is a number above 0, at most %g. Leave it out for no limit.", name, limit)
 		return 0
 	}
 	return n

@@ -6,12 +6,8 @@ job "a" {
 
   task "t" {
     command    = "/bin/true"
-    cpu        = 1
+    isolation  = "chroot"
     for_each   = ["a"]
-  }
-  task "u" {
-    driver = "http"
-    url    = "http://127.0.0.1/"
   }
   notify "webhook" {}
   dynamic "notify" {
