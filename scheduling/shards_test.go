@@ -58,6 +58,9 @@ func TestBoundShards(t *testing.T) {
 				t.Errorf("shard %d: %+v", i, s)
 			}
 		}
+		if n := w.proposed(fsm.OpArmShards); n != 1 {
+			t.Errorf("%d proposals while one node is away", n)
+		}
 		w.apply(fsm.OpSetNodeStatus, fsm.SetNodeStatus{At: w.now(), ID: "n2", Status: fsm.NodeLeft, By: "test"})
 		w.after(2 * time.Second)
 		if s := w.store.Read().Shard("each-1", "main", 1); s.State != fsm.ShardFailed || s.Reason == "" {

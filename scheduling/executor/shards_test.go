@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/scheduling/executor/proc"
@@ -115,6 +116,37 @@ func TestHarvest(t *testing.T) {
 				}
 				if rt.State == fsm.TaskSucceeded && (rt.Output != c.last || !rt.Listed || r.store.Read().Task("run", "each").Shards != c.items) {
 					t.Errorf("task %+v", rt)
+				}
+			})
+		})
+	}
+}
+
+// TestARunOfSeveralShardsHasNotEndedWithOne: that the gate of a run has ended here
+// lets the next run start only if the gate was all of it.
+func TestARunOfSeveralShardsHasNotEndedWithOne(t *testing.T) {
+	for count, want := range map[int]bool{1: true, 2: false} {
+		t.Run(fmt.Sprint(count), func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				j := job{name: "a", overlap: fsm.OverlapQueue}
+				r.apply(fsm.OpPutJobs, fsm.PutJobs{At: r.clock.Now(), Jobs: []fsm.PutJob{{
+					Spec: fsm.JobSpec{
+						Namespace: fsm.DefaultNamespace, Name: j.name,
+						Tasks:     []fsm.Task{{Name: "main", Command: "x", Shards: &fsm.Shards{Count: count}}},
+						Schedules: []fsm.Schedule{{Every: fsm.Duration(time.Second), Overlap: j.overlap}},
+					},
+					Next: []fsm.Time{r.clock.Now().Add(fsm.Duration(time.Second))},
+				}}})
+				first := r.arm(j, self, incarnation)
+				r.grant()
+				r.after(time.Second)
+				r.listen(true, false) // what ends now is known here alone
+				r.procs.end(first, proc.Succeeded)
+				second := r.arm(j, self, incarnation)
+				r.grant()
+				r.after(1500 * time.Millisecond)
+				if _, started := r.procs.started(second); started != want {
+					t.Errorf("with %d shards the next run started: %v", count, started)
 				}
 			})
 		})
