@@ -29,6 +29,10 @@
 // starts, is skipped or is missed. The other shards wait until the gate is
 // known to have started.
 //
+// A task's shards are put up as earlier ones end, so that no entry costs much more
+// for ten thousand than for a few. A run that failed may be taken up again
+// ([RetryRun]): its shards stay, and their attempts count on.
+//
 // # What happens when things fail
 //
 // A command that cannot be decoded, or whose opcode is unknown and not marked
