@@ -254,7 +254,7 @@ func TestCancelKills(t *testing.T) {
 		ref := r.fire(job{name: "a"})
 		r.after(time.Second)
 		r.apply(fsm.OpCancelRun, fsm.CancelRun{At: r.clock.Now(), ID: ref.RunID})
-		synctest.Wait()
+		r.after(passGap)
 		if got := r.procs.killReason(ref); got != proc.ReasonCancelled {
 			t.Errorf("killed for %q", got)
 		}

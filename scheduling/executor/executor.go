@@ -73,7 +73,11 @@ type local struct {
 	report *fsm.Report
 	// sentAt is the mono instant at which report went out last; 0: not yet.
 	sentAt int64
-	killed bool
+	// alone: nothing of the run waits to hear that this has started.
+	alone bool
+	// holdUntil is the mono instant before which report does not go out.
+	holdUntil int64
+	killed    bool
 	// cancel ends a call of the http driver; nil for a process.
 	cancel context.CancelFunc
 }
@@ -167,7 +171,7 @@ func (e *Executor) Ended(r proc.Result) {
 	if l.state == starting || l.state == live {
 		e.busy -= l.weight
 	}
-	l.state, l.report, l.sentAt = ended, report, 0
+	l.state, l.report, l.sentAt, l.holdUntil = ended, report, 0, 0
 	e.mu.Unlock()
 	poke(e.send)
 	e.again()
@@ -229,9 +233,30 @@ func (e *Executor) decide(ctx context.Context) error {
 		if p.leaseless {
 			v.Changed().Add(renewed)
 		}
+		began := e.cfg.Clock.Mono()
 		e.wait(ctx, v, p.next)
+		e.breathe(ctx, began, p.next)
 	}
 	return nil
+}
+
+// passGap is the least time between two passes that events ask for: each looks
+// at everything that the node holds, and events come in bursts.
+const passGap = 2 * time.Millisecond
+
+// breathe lets a gap pass since the last pass, unless the next instant comes.
+func (e *Executor) breathe(ctx context.Context, since int64, next fsm.Time) {
+	gap := passGap - time.Duration(e.cfg.Clock.Mono()-since)
+	if next != 0 {
+		gap = min(gap, next.Sub(e.cfg.Clock.Now()))
+	}
+	if gap <= 0 {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(gap):
+	}
 }
 
 // wait returns when the store, the process half or the clock asks for a pass.

@@ -10,6 +10,12 @@ import (
 const (
 	// resendAfter is when a report that the log does not show yet goes out again.
 	resendAfter = time.Second
+	// startedHold is how long the report of a start waits for the end, which says
+	// both: most jobs are short, and each report is work for every node.
+	startedHold = 50 * time.Millisecond
+	// startPatience and startPoll bound how reports wait for starts.
+	startPatience = 20 * time.Millisecond
+	startPoll     = time.Millisecond
 	// reportTimeout bounds one call to the leader.
 	reportTimeout = 5 * time.Second
 	// maxReports bounds one call; what is left follows at once. maxReportBytes
@@ -23,8 +29,8 @@ const (
 func (e *Executor) report(ctx context.Context) error {
 	for {
 		var again <-chan time.Time
-		if e.unreported() {
-			again = time.After(resendAfter)
+		if pause, ok := e.nextReport(); ok {
+			again = time.After(pause)
 		}
 		select {
 		case <-ctx.Done():
@@ -32,21 +38,61 @@ func (e *Executor) report(ctx context.Context) error {
 		case <-e.send:
 		case <-again:
 		}
+		e.letStartsGo(ctx)
 		for e.sendReports(ctx) {
 		}
 	}
 }
 
-// unreported says whether the log has yet to show a report.
-func (e *Executor) unreported() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	for _, l := range e.locals {
-		if l.report != nil {
-			return true
+// letStartsGo waits a moment for the starts that are under way: when many are due
+// at once they have the machine to themselves, and their reports go together.
+func (e *Executor) letStartsGo(ctx context.Context) {
+	for range int(startPatience / startPoll) {
+		if e.starting() == 0 {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(startPoll):
 		}
 	}
-	return false
+}
+
+// starting counts the starts under way.
+func (e *Executor) starting() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	n := 0
+	for _, l := range e.locals {
+		if l.state == starting {
+			n++
+		}
+	}
+	return n
+}
+
+// nextReport returns how long until a report is due that is not new, if there is
+// one.
+func (e *Executor) nextReport() (time.Duration, bool) {
+	now := e.cfg.Clock.Mono()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var next time.Duration
+	found := false
+	for _, l := range e.locals {
+		if l.report == nil {
+			continue
+		}
+		pause := resendAfter
+		if l.sentAt == 0 {
+			pause = max(time.Duration(l.holdUntil-now), 0)
+		}
+		if !found || pause < next {
+			next, found = pause, true
+		}
+	}
+	return next, found
 }
 
 // sendReports makes one call, and says whether there may be more to send now.
@@ -73,7 +119,7 @@ func (e *Executor) outbox() (reports []fsm.Report, more bool) {
 	defer e.mu.Unlock()
 	size := 0
 	for _, l := range e.locals {
-		if l.report == nil || (l.sentAt != 0 && now-l.sentAt < int64(resendAfter)) {
+		if l.report == nil || now < l.holdUntil || (l.sentAt != 0 && now-l.sentAt < int64(resendAfter)) {
 			continue
 		}
 		size += sizeOf(l.report)

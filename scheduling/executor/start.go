@@ -20,7 +20,7 @@ import (
 func (e *Executor) start(ctx context.Context, v *fsm.View, run *fsm.Run, s *fsm.Shard, base, expiry int64) {
 	task := v.Spec(run).Task(s.Task)
 	ref := s.Ref()
-	l := &local{state: starting, weight: s.Weight}
+	l := &local{state: starting, weight: s.Weight, alone: run.TasksTotal == 1 && s.Count <= 1}
 	e.mu.Lock()
 	e.locals[ref] = l
 	e.busy += s.Weight
@@ -72,6 +72,9 @@ func (e *Executor) started(ctx context.Context, ref fsm.AttemptRef, l *local, er
 		if l.state == starting {
 			l.state = live
 			l.report = &fsm.Report{AttemptRef: ref, Kind: fsm.ReportStarted, StartedAt: e.cfg.Clock.Now()}
+			if l.alone {
+				l.holdUntil = e.cfg.Clock.Mono() + int64(startedHold)
+			}
 		}
 		e.mu.Unlock()
 		poke(e.send)

@@ -34,6 +34,7 @@ func TestStartsAtItsInstantAndNotBefore(t *testing.T) {
 		r.wantIdle(ref)
 		r.after(1)
 		r.wantStarted(ref, due)
+		r.after(startedHold)
 		if s := r.shard(ref.RunID); s.State != fsm.ShardRunning {
 			t.Errorf("the log shows %s", s.State)
 		}
@@ -197,7 +198,7 @@ func TestARefusedStartIsDecidedAgain(t *testing.T) {
 		within time.Duration
 		tries  int
 	}{
-		{"expired", []error{proc.ErrExpired}, 0, 2},
+		{"expired", []error{proc.ErrExpired}, passGap, 2},
 		{"no processes left", []error{proc.ErrExhausted, proc.ErrExhausted}, 2 * retryStart, 3},
 		{"journal", []error{proc.ErrJournal}, retryStart, 2},
 	} {
