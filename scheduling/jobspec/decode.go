@@ -1,6 +1,7 @@
 package jobspec
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -42,15 +43,7 @@ func decode(sources []Source, opt Options, work int) ([]fsm.JobSpec, hcl.Diagnos
 		env:       newEnv(report, work),
 	}
 	if d.checkTotal(sources, opt.Inputs) {
-		for _, src := range sources {
-			d.guard(src, func() { d.open(src) })
-		}
-		d.variables(opt.Inputs)
-		d.localValues()
-		for _, file := range d.files {
-			d.guard(file.src, func() { d.read(file) })
-		}
-		d.checkJobs(sources)
+		d.decode(sources, opt.Inputs)
 	}
 	for _, input := range opt.Inputs {
 		sources = append(slices.Clip(sources), input.Source)
@@ -77,6 +70,41 @@ type decoder struct {
 type file struct {
 	src  Source
 	body *hclsyntax.Body
+}
+
+// decode reads the sources one after the other, or, where some may declare what
+// others refer to, first the syntax of all of them: that takes far more memory.
+func (d *decoder) decode(sources []Source, inputs []Input) {
+	shared := slices.ContainsFunc(sources, mayDeclare)
+	if shared {
+		for _, src := range sources {
+			d.guard(src, func() { d.open(src) })
+		}
+	}
+	d.variables(inputs)
+	d.localValues()
+	if shared {
+		d.readAll()
+	} else {
+		for _, src := range sources {
+			d.guard(src, func() { d.open(src) })
+			d.readAll()
+		}
+	}
+	d.checkJobs(sources)
+}
+
+// mayDeclare reports whether a source may hold a declaration.
+func mayDeclare(src Source) bool {
+	return slices.ContainsFunc(declarations, func(word string) bool { return bytes.Contains(src.Bytes, []byte(word)) })
+}
+
+// readAll reads the jobs of the files that are open, and lets go of them.
+func (d *decoder) readAll() {
+	for _, file := range d.files {
+		d.guard(file.src, func() { d.read(file) })
+	}
+	d.files = nil
 }
 
 func (d *decoder) checkTotal(sources []Source, inputs []Input) bool {

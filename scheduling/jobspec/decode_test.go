@@ -81,7 +81,7 @@ func TestDecodeBad(t *testing.T) {
 	for _, path := range glob(t, "testdata/bad/*.hcl") {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			src := readSource(t, path)
-			specs, diags := Decode([]Source{src}, Options{})
+			specs, diags := decode([]Source{src}, Options{}, maxWork/4)
 			if specs != nil || !diags.HasErrors() {
 				t.Fatalf("accepted as %v", specs)
 			}
