@@ -1,9 +1,9 @@
 package cluster
 
 import (
-	"bufio"
 	"os"
 	"path/filepath"
+	"strings"
 	"strconv"
 	"testing"
 	"time"
@@ -46,22 +46,20 @@ func (r *Records) Task(name string, stay time.Duration, code int) fsm.Task {
 // Read returns what has been written so far.
 func (r *Records) Read() []record.Record {
 	r.t.Helper()
-	f, err := os.Open(r.path)
+	data, err := os.ReadFile(r.path)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	defer f.Close()
 	var all []record.Record
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
-		line, err := record.Parse(lines.Text())
+	for text := range strings.Lines(string(data)) {
+		if !strings.HasSuffix(text, "\n") {
+			break // a line that is being written
+		}
+		line, err := record.Parse(strings.TrimSuffix(text, "\n"))
 		if err != nil {
 			r.t.Fatal(err)
 		}
 		all = append(all, line)
-	}
-	if err := lines.Err(); err != nil {
-		r.t.Fatal(err)
 	}
 	return all
 }
