@@ -111,7 +111,7 @@ func (s *runStatus) writeHead(out *bufio.Writer) {
 		line("Until", s.instant(r.Deadline))
 	}
 	if r.Retries > 0 {
-		line("Retried", fmt.Sprintf("%d times", r.Retries))
+		line("Retries", fmt.Sprint(r.Retries))
 	}
 }
 
@@ -169,7 +169,7 @@ func (s *runStatus) attempts() *render.Table {
 	}}
 	for i := range s.run.Tasks {
 		task := &s.run.Tasks[i]
-		if len(task.Items) == 0 {
+		if len(task.Items) == 0 || notRunThisTime(task) {
 			t.Add(render.Text(task.Name), render.Text(""), render.Text(""), render.State(task.State),
 				render.Text(""), render.Text(""), render.Text(""), render.Text(""), render.Text(s.taskReason(task)))
 		}
@@ -182,6 +182,12 @@ func (s *runStatus) attempts() *render.Table {
 		}
 	}
 	return t
+}
+
+// notRunThisTime: what the task has shards of is from before the run was taken up
+// again.
+func notRunThisTime(task *api.Task) bool {
+	return task.State == fsm.TaskWaiting || task.State == fsm.TaskSkipped || task.State == fsm.TaskUpstreamFailed
 }
 
 // listedShards is up to how many shards of a task are all listed. Of a task with
