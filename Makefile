@@ -16,7 +16,7 @@ GOLANGCI    ?= golangci-lint
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # The simulator, the model, and the tests that start the program as processes.
 # Their own code is slow under the race detector or gains little from it.
-WHOLE       := ./test/sim ./test/model ./test/e2e ./test/failpoints
+WHOLE       := ./test/sim ./test/model ./test/e2e ./test/failpoints ./test/bench
 SHORT       := ./test/sim ./test/model
 TESTFLAGS   ?=
 TESTTIMEOUT ?= 15m
@@ -48,7 +48,7 @@ clean: ## remove what the other targets made
 
 .PHONY: test
 test: deps ## THE test command: everything; under the race detector what it can check
-	units=$$($(GO) list ./... | grep -vE '/test/(sim|model|e2e|failpoints)$$')
+	units=$$($(GO) list ./... | grep -vE '/test/(sim|model|e2e|failpoints|bench)$$')
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TESTTIMEOUT) $(TESTFLAGS) $$units
 	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) $(SHORT)
 	$(GO) test -timeout $(TESTTIMEOUT) $(TESTFLAGS) $(WHOLE)
@@ -64,7 +64,7 @@ sim: ## the simulator's long scenes: days of virtual time
 
 .PHONY: cover
 cover: deps ## coverage of everything but the tests that start processes, in cover.out
-	$(GO) test -short -coverpkg=./... -coverprofile=cover.out $$($(GO) list ./... | grep -vE '/test/(e2e|failpoints)$$')
+	$(GO) test -short -coverpkg=./... -coverprofile=cover.out $$($(GO) list ./... | grep -vE '/test/(e2e|failpoints|bench)$$')
 	$(GO) tool cover -func=cover.out | tail -1
 
 .PHONY: lint
@@ -95,8 +95,9 @@ fuzz: ## run every fuzz target for FUZZTIME each (default 30s)
 	done
 
 .PHONY: bench
-bench: ## run the benchmarks; BENCH chooses by name
+bench: ## run the benchmarks, BENCH chooses by name; then whole clusters at full size
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	ROTA_BENCH=full $(GO) test -count=1 -v -timeout 60m $(TESTFLAGS) ./test/bench
 
 .PHONY: deps
 deps: ## fetch the modules that go.mod pins, so that a test never waits for it
