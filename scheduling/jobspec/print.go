@@ -32,6 +32,9 @@ func Write(w io.Writer, diags hcl.Diagnostics, sources []Source, width uint, col
 				writer = without
 			}
 		}
+		if err := writePlace(w, subject(d)); err != nil {
+			return err
+		}
 		if err := writer.WriteDiagnostic(d); err != nil {
 			return fmt.Errorf("print the problems of the job files: %w", err)
 		}
@@ -89,4 +92,16 @@ func Problems(diags hcl.Diagnostics) []Problem {
 		problems = append(problems, p)
 	}
 	return problems
+}
+
+// writePlace begins a diagnostic with "file:line:column: ", which editors and
+// people with a terminal can follow: HCL's own text names no column.
+func writePlace(w io.Writer, at hcl.Range) error {
+	if at.Filename == "" {
+		return nil
+	}
+	if _, err := fmt.Fprintf(w, "%s:%d:%d: ", at.Filename, at.Start.Line, at.Start.Column); err != nil {
+		return fmt.Errorf("print the problems of the job files: %w", err)
+	}
+	return nil
 }
