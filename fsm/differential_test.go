@@ -160,7 +160,7 @@ func (e *logEntry) asBatch() *raft.Log {
 // more was applied, and goes on from there.
 func TestDifferential(t *testing.T) {
 	seeds, steps := 3, 3000
-	if testing.Short() {
+	if testing.Short() || slow {
 		seeds, steps = 1, 1500
 	}
 	cover := &coverage{map[Opcode]int{OpBatch: 1}, map[string]int{}}
@@ -211,7 +211,7 @@ func checkCoverage(t *testing.T, cover *coverage) {
 			t.Errorf("no command of opcode %d was drawn", op)
 		}
 	}
-	if testing.Short() {
+	if testing.Short() || slow {
 		return
 	}
 	var missing []string
