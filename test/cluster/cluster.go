@@ -25,6 +25,11 @@ type Options struct {
 	LogLevel string
 	// Args are more arguments of "rota agent".
 	Args []string
+	// Program is the executable of the agents; default that of [Binary].
+	Program string
+	// Network is where the agents are, each in a namespace of its own; default
+	// loopback addresses of this process's namespace.
+	Network *Network
 }
 
 // Cluster is a set of agents.
@@ -46,10 +51,19 @@ func New(t testing.TB, opts Options) *Cluster {
 	if opts.LogLevel == "" {
 		opts.LogLevel = "info"
 	}
-	c := &Cluster{t: t, spawner: newSpawner(t), ips: loopback(opts.Nodes)}
-	c.ports = claimPorts(t, c.ips)
+	if opts.Program == "" {
+		opts.Program = Binary(t)
+	}
+	c := &Cluster{t: t, spawner: newSpawner(t)}
+	if opts.Network == nil {
+		c.ips = loopback(opts.Nodes)
+		c.ports = claimPorts(t, c.ips)
+	} else { // where nobody else takes a port
+		c.ips = opts.Network.addresses()
+		c.ports = ports{firstPort, firstPort + 1, firstPort + 2}
+	}
 	for i, ip := range c.ips {
-		c.Nodes = append(c.Nodes, newNode(t, c, fmt.Sprintf("n%d", i+1), ip, opts))
+		c.Nodes = append(c.Nodes, newNode(t, c, i, ip, opts))
 	}
 	t.Cleanup(c.end)
 	logs := t.ArtifactDir()

@@ -40,11 +40,15 @@ type Node struct {
 }
 
 // newNode makes the node i of a cluster; it does not start it.
-func newNode(t testing.TB, c *Cluster, name, ip string, opts Options) *Node {
+func newNode(t testing.TB, c *Cluster, i int, ip string, opts Options) *Node {
 	t.Helper()
+	name := fmt.Sprintf("n%d", i+1)
 	n := &Node{Name: name, IP: ip, Dir: t.TempDir(), t: t, spawner: c.spawner}
+	if opts.Network != nil {
+		n.spawner = newSpawnerIn(t, opts.Network.namespaces[i])
+	}
 	n.command = []string{
-		Binary(t), "agent", "--name", name, "--data-dir", n.Dir, "--bind", ip,
+		opts.Program, "agent", "--name", name, "--data-dir", n.Dir, "--bind", ip,
 		"--http-port", strconv.Itoa(c.ports.http), "--rpc-port", strconv.Itoa(c.ports.rpc),
 		"--gossip-port", strconv.Itoa(c.ports.gossip), "--log-level", opts.LogLevel,
 		"--bootstrap-expect", strconv.Itoa(opts.Nodes),
@@ -146,6 +150,18 @@ func (n *Node) Pause() {
 	n.t.Helper()
 	n.Signal(syscall.SIGSTOP)
 	n.signal(n.AgentPID(), syscall.SIGSTOP)
+}
+
+// PauseAgent freezes the agent proper alone.
+func (n *Node) PauseAgent() {
+	n.t.Helper()
+	n.signal(n.AgentPID(), syscall.SIGSTOP)
+}
+
+// ContinueAgent ends a PauseAgent.
+func (n *Node) ContinueAgent() {
+	n.t.Helper()
+	n.signal(n.AgentPID(), syscall.SIGCONT)
 }
 
 // Continue ends a Pause.

@@ -44,12 +44,16 @@ func OpenFiles(pid int) int {
 	return len(list)
 }
 
-// sameProgram says whether both processes run the same file.
+// replaced is what the kernel appends to the path of a file that is no longer there.
+const replaced = " (deleted)"
+
+// sameProgram says whether both processes were started from the same path. What
+// lies there may have been replaced in between.
 func sameProgram(a, b int) bool {
 	x, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", a))
 	if err != nil {
 		return false // it has ended
 	}
 	y, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", b))
-	return err == nil && x == y
+	return err == nil && strings.TrimSuffix(x, replaced) == strings.TrimSuffix(y, replaced)
 }

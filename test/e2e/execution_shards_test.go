@@ -1,0 +1,194 @@
+package e2e
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/test/cluster"
+	"github.com/rota-scheduler/rota/test/cluster/record"
+	"github.com/rota-scheduler/rota/transport/api"
+)
+
+const (
+	sliceCount = 30
+	elements   = 1000 // no multiple of the count
+)
+
+// sliceScript works for three seconds and then notes what it has done, in one
+// write.
+const sliceScript = `sleep 3; echo $ROTA_SHARD_START $ROTA_SHARD_END $ROTA_ATTEMPT $ROTA_NODE >> "$NOTES"`
+
+// TestSlicesOfLostNode: a task is cut over three nodes, and one of them is lost
+// while it works. Each element is done once.
+func TestSlicesOfLostNode(t *testing.T) {
+	t.Parallel()
+	c := cluster.Start(t, cluster.Options{})
+	n := newNotes(t)
+	task := n.task("crunch", sliceScript)
+	task.Shards = &fsm.Shards{Count: sliceCount, Range: &[2]int64{0, elements}}
+	task.StopAfter, task.Grace = fsm.Duration(5*time.Second), fsm.Duration(time.Second)
+	put(t, c.Client(0), oneTask("crunch", task))
+	leader := c.Leader()
+	victim := c.Followers()[0]
+	id := runJob(t, leader.Client(), "crunch")
+	held := 0
+	cluster.Eventually(t, settleWithin, "every shard to run", func() error {
+		run, _, err := leader.Client().Run(t.Context(), id, api.Read{})
+		if err != nil {
+			return err
+		}
+		running := 0
+		held = 0
+		for _, s := range run.Tasks[0].Items {
+			if s.State == fsm.ShardRunning {
+				running++
+				if s.NodeName == victim.Name {
+					held++
+				}
+			}
+		}
+		if running < sliceCount {
+			return fmt.Errorf("%d run", running)
+		}
+		return nil
+	})
+	if held == 0 || held == sliceCount {
+		t.Fatalf("%s holds %d of %d shards: this test shows nothing", victim.Name, held, sliceCount)
+	}
+	victim.Kill()
+	if run := waitRun(t, leader.Client(), id); run.State != fsm.RunSucceeded {
+		t.Errorf("the run is %s: %s", run.State, run.Reason)
+	}
+	done := map[int64]int{}
+	again := 0
+	for _, line := range n.lines() {
+		start, err1 := strconv.ParseInt(line[0], 10, 64)
+		end, err2 := strconv.ParseInt(line[1], 10, 64)
+		if err1 != nil || err2 != nil {
+			t.Fatalf("a note without a slice: %q", line)
+		}
+		for i := start; i < end; i++ {
+			done[i]++
+		}
+		if line[2] != "1" {
+			again++
+		}
+	}
+	for i := range int64(elements) {
+		if done[i] != 1 {
+			t.Errorf("element %d was done %d times", i, done[i])
+		}
+	}
+	t.Logf("%s held %d of %d shards; %d were done by a later attempt", victim.Name, held, sliceCount, again)
+	if len(done) != elements || again != held {
+		t.Errorf("%d elements were done, want %d; %d shards by a later attempt, want %d", len(done), elements, again, held)
+	}
+}
+
+// graphTasks returns a graph of 60 tasks: one, then 28 that depend on it, then
+// one that depends on those, then 29, then one; each twelfth depends on its
+// neighbour too.
+func graphTasks(records *cluster.Records) []fsm.Task {
+	var tasks []fsm.Task
+	add := func(after ...string) string {
+		task := records.Task(fmt.Sprintf("t%02d", len(tasks)), 250*time.Millisecond, 0)
+		task.DependsOn = after
+		task.StopAfter, task.Grace = fsm.Duration(5*time.Second), fsm.Duration(time.Second)
+		tasks = append(tasks, task)
+		return task.Name
+	}
+	fan := func(width int, from string) []string {
+		var names []string
+		for i := range width {
+			after := []string{from}
+			if i%12 == 11 {
+				after = append(after, names[i-1])
+			}
+			names = append(names, add(after...))
+		}
+		return names
+	}
+	middle := add(fan(28, add())...)
+	add(fan(29, middle)...)
+	return tasks
+}
+
+// TestGraphAcrossLeaders runs a graph of 60 tasks while the leader's agent is
+// killed, and again while the leader's machine is lost. Each task is done, none
+// begins before those it depends on have ended, and nothing is done twice but
+// what was under way on the lost machine.
+func TestGraphAcrossLeaders(t *testing.T) {
+	t.Parallel()
+	c := cluster.Start(t, cluster.Options{})
+	for _, tc := range []struct {
+		name string
+		kill func(*cluster.Node)
+		lost bool
+	}{
+		{"agent", (*cluster.Node).KillAgent, false},
+		{"machine", (*cluster.Node).Kill, true},
+	} {
+		records := cluster.NewRecords(t)
+		spec := fsm.JobSpec{Namespace: fsm.DefaultNamespace, Name: "graph-" + tc.name, Tasks: graphTasks(records)}
+		if len(spec.Tasks) != 60 {
+			t.Fatalf("the graph has %d tasks", len(spec.Tasks))
+		}
+		put(t, c.Client(0), spec)
+		leader, other := c.Leader(), c.Followers()[0]
+		id := runJob(t, other.Client(), spec.Name)
+		cluster.Eventually(t, settleWithin, "some tasks to have begun", func() error {
+			if got := len(records.Begins(spec.Name)); got < 12 {
+				return errCount{got, 12}
+			}
+			return nil
+		})
+		began := len(records.Begins(spec.Name))
+		killed := time.Now()
+		tc.kill(leader)
+		run := waitRun(t, other.Client(), id)
+		t.Logf("%s of %s killed when %d tasks had begun; the run is %s, %s later", tc.name, leader.Name, began, run.State, time.Since(killed))
+		if run.State != fsm.RunSucceeded {
+			t.Errorf("the run is %s: %s", run.State, run.Reason)
+		}
+		lostNode := ""
+		if tc.lost {
+			lostNode = leader.Name
+		}
+		judgeGraph(t, spec.Tasks, records.Read(), lostNode, killed)
+	}
+}
+
+// judgeGraph compares what the processes wrote with the graph.
+func judgeGraph(t *testing.T, tasks []fsm.Task, lines []record.Record, lostNode string, killed time.Time) {
+	t.Helper()
+	begins, ends := map[string][]record.Record{}, map[string]time.Time{}
+	for _, r := range lines {
+		if r.Event == record.Begin {
+			begins[r.Task] = append(begins[r.Task], r)
+		} else if ends[r.Task].Before(r.At) {
+			ends[r.Task] = r.At
+		}
+	}
+	again := 0
+	for _, task := range tasks {
+		if len(begins[task.Name]) == 0 || ends[task.Name].IsZero() {
+			t.Errorf("task %s was not done", task.Name)
+			continue
+		}
+		again += len(begins[task.Name]) - 1
+		for i, b := range begins[task.Name] {
+			if i+1 < len(begins[task.Name]) && (b.Node != lostNode || killed.Sub(b.At) > time.Second) {
+				t.Errorf("task %s was begun again after an attempt on %s, %s before the kill", task.Name, b.Node, killed.Sub(b.At))
+			}
+			for _, parent := range task.DependsOn {
+				if b.At.Before(ends[parent]) {
+					t.Errorf("task %s began %s before %s had ended", task.Name, ends[parent].Sub(b.At), parent)
+				}
+			}
+		}
+	}
+	t.Logf("%d tasks, %d begun again", len(tasks), again)
+}
