@@ -225,8 +225,10 @@ func TestSlots(t *testing.T) {
 	if first == second {
 		t.Fatal("two attempts share a group")
 	}
-	if !a.Remove() || !a.Remove() {
-		t.Fatal("an empty group is not gone")
+	for range 2 { // the second time it is gone already
+		if !a.Remove() {
+			t.Fatal("an empty group is not gone")
+		}
 	}
 	c := take()
 	if c.dirs[0] != first {
