@@ -16,7 +16,7 @@ GOLANGCI    ?= golangci-lint
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # The simulator, the model, and the tests that start the program as processes.
 # Their own code is slow under the race detector or gains little from it.
-WHOLE       := ./test/sim ./test/model ./test/e2e ./test/failpoints ./test/bench
+WHOLE       := ./test/sim ./test/model ./test/e2e ./test/bench
 SHORT       := ./test/sim ./test/model
 TESTFLAGS   ?=
 TESTTIMEOUT ?= 15m
@@ -51,6 +51,7 @@ test: deps ## THE test command: everything; under the race detector what it can 
 	units=$$($(GO) list ./... | grep -vE '/test/(sim|model|e2e|failpoints|bench)$$')
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TESTTIMEOUT) $(TESTFLAGS) $$units
 	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) $(SHORT)
+	$(GO) test -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) ./test/failpoints
 	$(GO) test -timeout $(TESTTIMEOUT) $(TESTFLAGS) $(WHOLE)
 
 .PHONY: model
@@ -61,6 +62,10 @@ model: ## search the model of the protocol, then leave out each of its rules in 
 .PHONY: sim
 sim: ## the simulator's long scenes: days of virtual time
 	ROTA_SIM=long $(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./test/sim
+
+.PHONY: failpoints
+failpoints: ## a hundred kills of agents at chosen places, several minutes
+	$(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./test/failpoints
 
 .PHONY: cover
 cover: deps ## coverage of everything but the tests that start processes, in cover.out
