@@ -15,8 +15,9 @@ GOLANGCI    ?= golangci-lint
 
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # The simulator, the model, and the tests that start the program as processes.
-# Their own code is slow under the race detector or gains little from it.
-WHOLE       := ./test/sim ./test/model ./test/e2e ./test/bench
+# Their own code is slow under the race detector or gains little from it. test/e2e
+# mostly waits: it comes first, beside the others.
+WHOLE       := ./test/e2e ./test/sim ./test/model ./test/bench
 SHORT       := ./test/sim ./test/model
 TESTFLAGS   ?=
 TESTTIMEOUT ?= 15m
