@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,12 +19,12 @@ import (
 	"github.com/rota-scheduler/rota/test/cluster"
 )
 
-// talkScript prints a line every 50 ms or so.
+// talkScript prints a line every 50 ms or so until the gate opens.
 const talkScript = `
 echo begin $$ $ROTA_ATTEMPT >> "$NOTES"
 i=0
-while [ $i -lt %d ]; do echo line $i; i=$((i+1)); sleep 0.05; done
-echo end $$ $ROTA_ATTEMPT >> "$NOTES"
+while [ ! -e "$GATE" ]; do echo line $i; i=$((i+1)); sleep 0.05; done
+echo end $$ $ROTA_ATTEMPT $i >> "$NOTES"
 `
 
 // TestJobOutlivesAgents: while a job runs, its agent is killed three times, and
@@ -39,10 +40,10 @@ func TestJobOutlivesAgents(t *testing.T) {
 	install(t, program)
 	c := cluster.Start(t, cluster.Options{Program: program})
 	n := newNotes(t)
-	lines := int(stay / (50 * time.Millisecond))
-	put(t, c.Client(0), oneTask("talk", n.task("main", fmt.Sprintf(talkScript, lines))))
+	put(t, c.Client(0), oneTask("talk", n.task("main", talkScript)))
 	id := runJob(t, c.Client(0), "talk")
 	holder := c.Node(waitRunning(t, c.Client(0), id).NodeName)
+	began := time.Now()
 	t.Logf("it runs on %s; %s leads", holder.Name, c.Leader().Name)
 	for range 3 {
 		newAgent(t, holder, holder.KillAgent)
@@ -52,19 +53,26 @@ func TestJobOutlivesAgents(t *testing.T) {
 	newAgent(t, holder, func() { holder.Signal(syscall.SIGHUP) })
 	checkExecutable(t, holder, program)
 	c.WaitReady()
+	cluster.Until(t, began.Add(stay))
 	if got := n.lines(); len(got) != 1 {
-		t.Fatalf("the job ended before its agents did, or was started again: %q", got)
+		t.Fatalf("the job did not outlive its agents, or was started again: %q", got)
 	}
-	pid := n.lines()[0][1]
+	n.open()
 
 	run := waitRun(t, c.Client(0), id)
 	attempts := attemptsOf(onlyShard(t, run))
 	if run.State != fsm.RunSucceeded || len(attempts) != 1 {
 		t.Errorf("the run is %s after %d attempts, want succeeded after one: %+v", run.State, len(attempts), attempts)
 	}
-	if diff := cmp.Diff([][]string{{"begin", pid, "1"}, {"end", pid, "1"}}, n.lines()); diff != "" {
-		t.Errorf("what the process wrote (-want +got):\n%s", diff)
+	got := n.lines()
+	if len(got) != 2 || got[0][0] != "begin" || got[1][0] != "end" || got[0][1] != got[1][1] {
+		t.Fatalf("want one begin and one end, of one process: %q", got)
 	}
+	lines, err := strconv.Atoi(got[1][3])
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("process %s printed %d lines", got[0][1], lines)
 	checkWhole(t, c, id, lines)
 }
 

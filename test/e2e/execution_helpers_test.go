@@ -34,9 +34,20 @@ func newNotes(t *testing.T) *notes {
 	return n
 }
 
-// task returns a shell task; $NOTES is the file.
+// gate is a file that tasks may wait for.
+func (n *notes) gate() string { return n.path + ".gate" }
+
+// open lets the tasks go on that wait for the gate.
+func (n *notes) open() {
+	n.t.Helper()
+	if err := os.WriteFile(n.gate(), nil, 0o600); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// task returns a shell task; $NOTES is the file, $GATE the gate.
 func (n *notes) task(name, script string) fsm.Task {
-	return fsm.Task{Name: name, Driver: fsm.DriverShell, Command: script, Env: map[string]string{"NOTES": n.path}}
+	return fsm.Task{Name: name, Driver: fsm.DriverShell, Command: script, Env: map[string]string{"NOTES": n.path, "GATE": n.gate()}}
 }
 
 // lines returns the fields of what has been written so far.

@@ -22,8 +22,11 @@ const groupSlack = 40
 // or control group stays.
 func TestAttemptsLeaveNothing(t *testing.T) {
 	attempts := 2000
-	if long() {
+	switch {
+	case long():
 		attempts = 10_000
+	case testing.Short():
+		attempts = 400
 	}
 	c := cluster.Start(t, cluster.Options{Nodes: 1})
 	n := c.Nodes[0]
@@ -52,13 +55,13 @@ func TestAttemptsLeaveNothing(t *testing.T) {
 	trigger(t, c, specs, 100)
 	fresh := goroutines(t, c, n)
 	t.Logf("goroutines: %d after %d attempts, %d after a restart", worn, attempts, fresh)
-	if worn > fresh+slack {
+	if worn > fresh+2*slack { // threads that forked for many at once are kept
 		t.Errorf("%d goroutines after %d attempts, %d after a restart", worn, attempts, fresh)
 	}
 }
 
-// leakySpecs applies a job for each kind of attempt; those that the machine
-// cannot limit have no limits.
+// leakySpecs applies a job for each kind of attempt, and returns in which order
+// they are run. What the machine cannot limit has no limits.
 func leakySpecs(t *testing.T, c *cluster.Cluster, mark string) []fsm.JobSpec {
 	t.Helper()
 	nodes, err := c.Client(0).Nodes(t.Context(), api.Page{}, api.Read{})
@@ -78,7 +81,8 @@ func leakySpecs(t *testing.T, c *cluster.Cluster, mark string) []fsm.JobSpec {
 		}),
 	}
 	put(t, c.Client(0), specs...)
-	return specs
+	quick, small, stray := specs[0], specs[1], specs[2]
+	return []fsm.JobSpec{quick, small, quick, small, stray, quick, small, quick}
 }
 
 // trace is what a node holds.
@@ -119,9 +123,7 @@ func groupBases(t *testing.T, n *cluster.Node) []string {
 			return nil // some other file, perhaps one that is gone by now
 		}
 		text, err := os.ReadFile(path)
-		for _, line := range strings.Fields(string(text))[1:] {
-			bases = append(bases, line)
-		}
+		bases = append(bases, strings.Fields(string(text))[1:]...)
 		return err
 	})
 	if err != nil {

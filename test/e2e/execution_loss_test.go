@@ -43,11 +43,12 @@ type life struct {
 func TestKilledNode(t *testing.T) {
 	t.Parallel()
 	c := cluster.Start(t, cluster.Options{})
-	loseNode(t, c, func(n *cluster.Node) { n.Kill() })
+	loseNode(t, c, c.Followers()[0], (*cluster.Node).Kill)
 }
 
-// TestCutOffNode: a node loses its network. Its processes live on at first: its
-// supervisor ends them before others are started elsewhere.
+// TestCutOffNode: a follower loses its network, and then the leader does. The
+// processes live on at first: the supervisor ends them before others are started
+// elsewhere.
 func TestCutOffNode(t *testing.T) {
 	t.Parallel()
 	network := cluster.OwnNetwork(t, 3)
@@ -55,19 +56,19 @@ func TestCutOffNode(t *testing.T) {
 		return
 	}
 	c := cluster.Start(t, cluster.Options{Network: network})
-	var cut int
-	n := loseNode(t, c, func(n *cluster.Node) {
-		cut = slices.Index(c.Nodes, n)
-		network.Cut(cut)
-	})
-	network.Mend(cut)
-	c.WaitReady()
-	t.Logf("%s is back", n.Name)
+	cut := func(n *cluster.Node) { network.Cut(slices.Index(c.Nodes, n)) }
+	for _, victim := range []func() *cluster.Node{func() *cluster.Node { return c.Followers()[0] }, c.Leader} {
+		n := victim()
+		loseNode(t, c, n, cut)
+		network.Mend(slices.Index(c.Nodes, n))
+		c.WaitReady()
+		t.Logf("%s is back", n.Name)
+	}
 }
 
-// loseNode runs work on a follower, loses that node, and judges what the
-// processes wrote. It returns the node.
-func loseNode(t *testing.T, c *cluster.Cluster, lose func(*cluster.Node)) *cluster.Node {
+// loseNode runs work on a node, loses that node, and judges what the processes
+// wrote.
+func loseNode(t *testing.T, c *cluster.Cluster, victim *cluster.Node, lose func(*cluster.Node)) {
 	t.Helper()
 	n := newNotes(t)
 	task := n.task("main", beatScript)
@@ -75,22 +76,23 @@ func loseNode(t *testing.T, c *cluster.Cluster, lose func(*cluster.Node)) *clust
 	idempotent := task
 	idempotent.Idempotent = true
 	put(t, c.Client(0), oneTask("plain", task), oneTask("idempotent", idempotent))
-	leader := c.Leader()
-	victim := c.Followers()[0]
-	plain := runOn(t, leader, "plain", victim)
-	twice := runOn(t, leader, "idempotent", victim)
+	leader, other := c.Leader(), c.Followers()[0]
+	if other == victim {
+		other = c.Followers()[1]
+	}
+	plain := runOn(t, other, "plain", victim)
+	twice := runOn(t, other, "idempotent", victim)
 	beating(t, n, plain, twice)
 	t.Logf("losing %s; %s leads", victim.Name, leader.Name)
 	lost := time.Now()
 	lose(victim)
 	for _, id := range []string{plain, twice} {
-		if run := waitRun(t, leader.Client(), id); run.State != fsm.RunSucceeded {
+		if run := waitRun(t, other.Client(), id); run.State != fsm.RunSucceeded {
 			t.Errorf("run %s is %s: %s", id, run.State, run.Reason)
 		}
 	}
 	judgeFenced(t, lost, livesOf(t, n, plain))
 	judgeQuick(t, lost, livesOf(t, n, twice))
-	return victim
 }
 
 // runOn starts runs of a job until one is on the node, and cancels the others.
