@@ -115,7 +115,7 @@ func (n *Node) PID() int {
 func (n *Node) AgentPID() int {
 	supervisor := n.PID()
 	for _, pid := range children(supervisor) {
-		if sameProgram(pid, supervisor) {
+		if sameProgram(pid, supervisor) && supervised(pid) {
 			return pid
 		}
 	}

@@ -57,3 +57,14 @@ func sameProgram(a, b int) bool {
 	y, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", b))
 	return err == nil && strings.TrimSuffix(x, replaced) == strings.TrimSuffix(y, replaced)
 }
+
+// supervisedVariable is in the environment of an agent proper.
+const supervisedVariable = "ROTA_SUPERVISOR_FD="
+
+// supervised says whether a process of the program is an agent proper. A process
+// of a job is one of its supervisor's program too, with the environment of that,
+// from its fork to its exec.
+func supervised(pid int) bool {
+	environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	return err == nil && (strings.HasPrefix(string(environ), supervisedVariable) || strings.Contains(string(environ), "\x00"+supervisedVariable))
+}

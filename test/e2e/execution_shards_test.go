@@ -158,7 +158,7 @@ func TestGraphAcrossLeaders(t *testing.T) {
 		run := waitRun(t, other.Client(), id)
 		t.Logf("%s of %s killed when %d tasks had begun; the run is %s, %s later", tc.name, leader.Name, began, run.State, time.Since(killed))
 		if run.State != fsm.RunSucceeded {
-			t.Errorf("the run is %s: %s", run.State, run.Reason)
+			t.Errorf("the run is %s: %s\n%s", run.State, run.Reason, c.CLI(other, "status", id).Stdout)
 		}
 		lostNode := ""
 		if tc.lost {
