@@ -207,6 +207,9 @@ func (e *Executor) decline(ctx context.Context, ref fsm.AttemptRef, kind fsm.Rep
 // tell notes what the leader must hear of an attempt.
 func (e *Executor) tell(ref fsm.AttemptRef, state localState, r fsm.Report) {
 	e.mu.Lock()
+	if old := e.locals[ref]; old != nil && (old.state == starting || old.state == live) {
+		e.busy -= old.weight
+	}
 	e.locals[ref] = &local{state: state, report: &r}
 	e.mu.Unlock()
 	poke(e.send)

@@ -75,6 +75,8 @@ type local struct {
 	sentAt int64
 	// alone: nothing of the run waits to hear that this has started.
 	alone bool
+	// unharvested: what later tasks read of the output is not in report yet.
+	unharvested bool
 	// holdUntil is the mono instant before which report does not go out.
 	holdUntil int64
 	killed    bool
@@ -148,7 +150,7 @@ func (e *Executor) adopted(ref fsm.AttemptRef, st *proc.Status) *local {
 	case st.State == proc.Declined:
 		return &local{state: declined, report: &fsm.Report{AttemptRef: ref, Kind: fsm.ReportKind(st.Note)}}
 	case st.Result != nil:
-		return &local{state: ended, report: e.endReport(ref, st.Result)}
+		return &local{state: ended, report: e.endReport(ref, st.Result), unharvested: true}
 	}
 	return &local{state: live, report: &fsm.Report{
 		AttemptRef: ref, Kind: fsm.ReportStarted, StartedAt: e.clusterTime(st.StartedMono),
@@ -171,7 +173,7 @@ func (e *Executor) Ended(r proc.Result) {
 	if l.state == starting || l.state == live {
 		e.busy -= l.weight
 	}
-	l.state, l.report, l.sentAt, l.holdUntil = ended, report, 0, 0
+	l.state, l.report, l.sentAt, l.holdUntil, l.unharvested = ended, report, 0, 0, true
 	e.mu.Unlock()
 	poke(e.send)
 	e.again()
@@ -199,27 +201,27 @@ func poke(ch chan struct{}) {
 	}
 }
 
-// clusterTime converts a mono instant.
+// clusterTime converts a mono instant. One that lies ahead is of an earlier run of
+// the machine, and counts as now.
 func (e *Executor) clusterTime(mono int64) fsm.Time {
 	if mono == 0 {
 		return 0
 	}
-	return e.cfg.Clock.Now() - fsm.Time(e.cfg.Clock.Mono()-mono)
+	return e.cfg.Clock.Now() - fsm.Time(max(e.cfg.Clock.Mono()-mono, 0))
 }
 
 // endReport says what a process came to.
 func (e *Executor) endReport(ref fsm.AttemptRef, r *proc.Result) *fsm.Report {
 	rep := &fsm.Report{
 		AttemptRef: ref, Kind: fsm.ReportEnded, Outcome: string(r.Outcome),
-		StartedAt: e.clusterTime(r.StartedMono),
-		ExitCode:  r.ExitCode, Signal: r.Signal, Error: r.Error, Tail: r.Tail, Truncated: r.Truncated, OOM: r.OOM,
+		EndedAt:  e.clusterTime(r.EndedMono),
+		ExitCode: r.ExitCode, Signal: r.Signal, Error: r.Error, Tail: r.Tail, Truncated: r.Truncated, OOM: r.OOM,
 	}
-	// From the start, so that no sample of the clock in between makes it negative.
-	rep.EndedAt = rep.StartedAt + fsm.Time(r.EndedMono-r.StartedMono)
+	// From the end, so that no sample of the clock in between makes it negative.
+	rep.StartedAt = rep.EndedAt - fsm.Time(max(r.EndedMono-r.StartedMono, 0))
 	if r.Outcome == proc.Killed {
 		rep.Kind, rep.Error = fsm.ReportKilled, "killed on its node: "+r.Reason
 	}
-	e.harvest(rep)
 	return rep
 }
 

@@ -16,6 +16,27 @@ import (
 // line; a longer line is cut to what is kept anyway.
 const lastLineWindow = 2 * fsm.MaxTail
 
+// harvestEnded completes the reports of attempts that have ended since. It waits
+// for the log to show their runs: an agent that has just started may have less.
+func (e *Executor) harvestEnded() {
+	v := e.cfg.Store.Read()
+	caughtUp := e.cfg.Lease.CaughtUp(v.Index())
+	e.mu.Lock()
+	todo := map[*local]fsm.Report{}
+	for ref, l := range e.locals {
+		if l.unharvested && (caughtUp || v.Run(ref.RunID) != nil) {
+			todo[l] = *l.report
+		}
+	}
+	e.mu.Unlock()
+	for l, r := range todo {
+		e.harvest(&r) // reads files: not under the lock
+		e.mu.Lock()
+		l.report, l.unharvested = &r, false
+		e.mu.Unlock()
+	}
+}
+
 // harvest puts into the report of an attempt that succeeded what later tasks read
 // of its output. An output that is not what it must be makes the attempt a
 // failure: it may be retried, and nothing runs on half a list.

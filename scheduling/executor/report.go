@@ -13,6 +13,8 @@ const (
 	// startedHold is how long the report of a start waits for the end, which says
 	// both: most jobs are short, and each report is work for every node.
 	startedHold = 50 * time.Millisecond
+	// replayPause is how often a report that waits for the log is looked at.
+	replayPause = 20 * time.Millisecond
 	// startPatience and startPoll bound how reports wait for starts.
 	startPatience = 20 * time.Millisecond
 	startPoll     = time.Millisecond
@@ -85,7 +87,10 @@ func (e *Executor) nextReport() (time.Duration, bool) {
 			continue
 		}
 		pause := resendAfter
-		if l.sentAt == 0 {
+		switch {
+		case l.unharvested:
+			pause = replayPause
+		case l.sentAt == 0:
 			pause = max(time.Duration(l.holdUntil-now), 0)
 		}
 		if !found || pause < next {
@@ -97,6 +102,7 @@ func (e *Executor) nextReport() (time.Duration, bool) {
 
 // sendReports makes one call, and says whether there may be more to send now.
 func (e *Executor) sendReports(ctx context.Context) bool {
+	e.harvestEnded()
 	reports, more := e.outbox()
 	if len(reports) == 0 {
 		return false
@@ -119,7 +125,7 @@ func (e *Executor) outbox() (reports []fsm.Report, more bool) {
 	defer e.mu.Unlock()
 	size := 0
 	for _, l := range e.locals {
-		if l.report == nil || now < l.holdUntil || (l.sentAt != 0 && now-l.sentAt < int64(resendAfter)) {
+		if l.report == nil || l.unharvested || now < l.holdUntil || (l.sentAt != 0 && now-l.sentAt < int64(resendAfter)) {
 			continue
 		}
 		size += sizeOf(l.report)
