@@ -257,11 +257,11 @@ func applySetPaused(c *change, cmd *SetPaused) (any, error) {
 // their retries and later tasks included.
 func pauseRuns(c *change, key JobKey, at Time) {
 	for run := range c.activeRuns(key) {
-		if run.Opened {
+		if len(run.WaitsFor) > 0 { // a manual run, or one that is retried
+			cancelUnstarted(c, run, ReasonPaused, at)
 			continue
 		}
-		if len(run.WaitsFor) > 0 {
-			cancelUnstarted(c, run, ReasonPaused, at)
+		if run.Opened {
 			continue
 		}
 		gate := c.shard(run.ID, run.Gate, 0)

@@ -142,11 +142,18 @@ func redoTask(c *change, old *RunTask, hangs int) {
 	done := 0
 	for s := range c.shardsOfTask(old.RunID, old.Name) {
 		rt.Base = max(rt.Base, s.Current.Number)
+		if old.Again == againAll && s.Index >= old.Made && s.State == ShardSucceeded {
+			// It was to be done over, and its turn never came.
+			stale := *s
+			stale.State = ShardCancelled
+			c.putShard(&stale)
+			continue
+		}
 		if s.State == ShardSucceeded {
 			done++
 		}
 	}
-	if hangs == 0 && old.Made > 0 {
+	if hangs == 0 && (old.Made > 0 || old.Again == againRest) {
 		rt.Again, rt.Done, rt.Nodes, rt.StartedAt = againRest, done, old.Nodes, old.StartedAt
 		rt.Output, rt.Items, rt.Listed = old.Output, old.Items, old.Listed
 	}

@@ -173,7 +173,7 @@ func endRun(c *change, run *Run, at Time) {
 		dropItems(c, &r)
 	}
 	decideOutcome(c, &r, OutcomeRan, "")
-	afterRun(c, r.JobKey(), true)
+	afterRun(c, r.JobKey(), r.ID)
 	if r.State == RunSucceeded {
 		startFollowers(c, &r, at)
 	}
@@ -183,12 +183,12 @@ func endRun(c *change, run *Run, at Time) {
 // trigger refused.
 func dropRun(c *change, run *Run) {
 	c.deleteRun(run.ID)
-	afterRun(c, run.JobKey(), false)
+	afterRun(c, run.JobKey(), "")
 }
 
 // afterRun bounds the job's history and, when the job is being deleted, removes
 // it with its last active run.
-func afterRun(c *change, key JobKey, kept bool) {
+func afterRun(c *change, key JobKey, ended string) {
 	job := c.job(key)
 	if job == nil {
 		return
@@ -199,7 +199,7 @@ func afterRun(c *change, key JobKey, kept bool) {
 		}
 		return
 	}
-	if !kept {
+	if ended == "" {
 		return
 	}
 	stats := c.statsFor(key)
@@ -210,7 +210,7 @@ func afterRun(c *change, key JobKey, kept bool) {
 			if stats.Runs <= limit {
 				break
 			}
-			if old.State.Ended() {
+			if old.State.Ended() && old.ID != ended { // an old run may end anew, by a retry
 				c.deleteRun(old.ID)
 				stats.Runs--
 			}

@@ -25,7 +25,7 @@ const (
 // Secondary indexes.
 const (
 	indexID = "id"
-	// byJob lists a job's runs, oldest first.
+	// byJob lists a job's runs in the order in which they entered the log.
 	byJob = "job"
 	// byActive lists a job's runs that have not ended, in the order in which
 	// they entered the log.
@@ -103,7 +103,9 @@ func schema() *memdb.DBSchema {
 		tableOf(tableFires, index(indexID, func(f *Fire) []byte { return fireKey(JobKey{f.Namespace, f.Job}, f.ScheduledAt) })),
 		tableOf(tableRuns,
 			index(indexID, func(r *Run) []byte { return text(r.ID) }),
-			index(byJob, func(r *Run) []byte { return append(jobKey(r.JobKey()), r.ID...) }),
+			index(byJob, func(r *Run) []byte {
+				return append(append(jobKey(r.JobKey()), number(r.CreateIndex)...), r.ID...)
+			}),
 			index(byActive, func(r *Run) []byte {
 				if r.State.Ended() {
 					return nil

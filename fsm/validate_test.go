@@ -52,7 +52,7 @@ func TestValidate(t *testing.T) {
 		}, `task "a" shards: want at most one of`},
 		{"too many shards", func(s *JobSpec) { s.Tasks[0].Shards = &Shards{Count: MaxShards + 1} }, `task "a" shards count: 10001 is outside`},
 		{"items of a stranger", func(s *JobSpec) { s.Tasks[2].Shards = &Shards{ItemsFrom: "a"} }, `task "c" shards items_from: depends_on does not name task "a"`},
-		{"items of a noop", func(s *JobSpec) { s.Tasks[2].Shards = &Shards{ItemsFrom: "b"} }, `task "c" shards items_from: task "b" runs nothing`},
+		{"items of a noop", func(s *JobSpec) { s.Tasks[2].Shards = &Shards{ItemsFrom: "b"} }, `task "c" shards items_from: task "b" has the noop driver`},
 		{"unknown reference", func(s *JobSpec) { s.Tasks[0].Command = "${run.what}" }, `task "a" command: ${run.what}: there is no such value`},
 		{"an open reference", func(s *JobSpec) { s.Tasks[0].Args = []string{"x ${run.id"} }, `task "a" args: "${run.id": want a reference`},
 		{"an escaped reference", func(s *JobSpec) { s.Tasks[0].Args = []string{"$${run.what} $HOME $"} }, ""},

@@ -74,8 +74,8 @@ func (v *validator) itemsFrom(path string, t *Task, byName map[string]*Task) {
 		v.add(path, "depends_on does not name task %q: its output must be there first", from)
 	case byName[from] != nil && byName[from].Shards != nil:
 		v.add(path, "task %q has shards itself: only one output can be the list", from)
-	case byName[from] != nil && byName[from].DriverName() == DriverNoop:
-		v.add(path, "task %q runs nothing, and so has no output", from)
+	case byName[from] != nil && (byName[from].DriverName() == DriverNoop || byName[from].DriverName() == DriverHTTP):
+		v.add(path, "task %q has the %s driver, and so no output that could be a list", from, byName[from].DriverName())
 	}
 }
 

@@ -26,7 +26,28 @@ func (l *Leader) displace(ctx context.Context) error {
 		v := l.Store.Read()
 		for n := range v.Nodes() {
 			l.displaceNode(ctx, v, n)
+			l.markDown(ctx, n)
 		}
+	}
+}
+
+// downAfter is how long a node may be silent before it counts as down: nothing is
+// cut out for it any more, and what was bound to it alone fails. It is ready again
+// with its next heartbeat.
+const downAfter = 600 // heartbeats: five minutes
+
+// markDown gives up on a ready node that has been silent for long.
+func (l *Leader) markDown(ctx context.Context, n *fsm.Node) {
+	answered, ok := l.Leases.Contact(n.ID)
+	if !ok || n.Status != fsm.NodeReady || l.Clock.Mono()-answered < downAfter*int64(l.Timing.Heartbeat) {
+		return
+	}
+	l.Logger.Warn("node is down", "node", n.Name, "silent", time.Duration(l.Clock.Mono()-answered))
+	if _, _, err := l.Proposer.Propose(ctx, fsm.OpSetNodeStatus, fsm.SetNodeStatus{
+		At: l.Clock.Now(), ID: n.ID, Status: fsm.NodeDown, By: "cluster",
+	}); err != nil && ctx.Err() == nil {
+		l.Logger.Warn("a node's status was not changed; trying again", "node", n.Name, "error", err)
+		l.pause(ctx)
 	}
 }
 

@@ -181,13 +181,14 @@ var ErrNameTaken = errors.New("node name is taken")
 
 // nameIsFree refuses a node whose name a live node has: the two would retire
 // each other for ever. A node that lost its disk gets its name back as soon as
-// its old self has no lease any more.
+// its old self has no lease any more; an election counts as contact with all.
 func (a *Agent) nameIsFree(n fsm.Node) error {
 	holder := a.store.Read().NodeByName(n.Name)
 	if holder == nil || holder.ID == n.ID {
 		return nil
 	}
-	if _, live := a.leases.Ready(holder.ID); live {
+	answered, ok := a.leases.Contact(holder.ID)
+	if !ok || a.clock.Mono()-answered < int64(a.timing.Lease+a.timing.Margin) {
 		return fmt.Errorf("%w: %w: %s belongs to the node at %s: start this one with another --name", fsm.ErrConflict, ErrNameTaken, n.Name, holder.HTTPAddr)
 	}
 	return nil
