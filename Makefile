@@ -53,7 +53,7 @@ test: deps ## THE test command: everything; under the race detector what it can 
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TESTTIMEOUT) $(TESTFLAGS) $$units
 	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) $(SHORT)
 	$(GO) test -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) ./test/failpoints
-	$(GO) test -timeout $(TESTTIMEOUT) $(TESTFLAGS) $(WHOLE)
+	$(GO) test -p 1 -timeout $(TESTTIMEOUT) $(TESTFLAGS) $(WHOLE) # real clusters: one package at a time
 
 .PHONY: model
 model: ## search the model of the protocol, then leave out each of its rules in turn

@@ -7,8 +7,8 @@ import (
 )
 
 func TestUmask(t *testing.T) {
-	if got := umask(""); got != nil {
-		t.Errorf("no umask reads as %o", *got)
+	if got := umask(""); got == nil || *got != 0o22 {
+		t.Errorf("no umask reads as %v", got)
 	}
 	if got := umask("0027"); got == nil || *got != 0o27 {
 		t.Errorf("0027 reads as %v", got)

@@ -125,14 +125,15 @@ func (e *Executor) endNoop(ref fsm.AttemptRef) {
 	e.Ended(proc.Result{ID: ref.String(), Outcome: proc.Succeeded, StartedMono: now, EndedMono: now})
 }
 
-// umask reads a task's umask, which was checked when the job was applied; nil is
-// the default.
+// defaultUmask is that of a login on most systems, whatever the agent's own is.
+const defaultUmask = 0o022
+
+// umask reads a task's umask, which was checked when the job was applied.
 func umask(s string) *int {
-	n, err := strconv.ParseInt(s, 8, 32)
-	if err != nil {
-		return nil
+	mask := defaultUmask
+	if n, err := strconv.ParseInt(s, 8, 32); err == nil {
+		mask = int(n)
 	}
-	mask := int(n)
 	return &mask
 }
 
