@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -67,6 +68,13 @@ func applyReport(c *change, cmd *ReportAttempts, r *Report) error {
 	s := c.shard(r.RunID, r.Task, r.Shard)
 	if s == nil || s.Current.Number != r.Attempt || s.Current.Node != cmd.Node || cmd.Incarnation < s.Current.Incarnation {
 		return ErrStale
+	}
+	if r.EndedAt == 0 || (r.StartedAt == 0 && r.Kind != ReportKilled) {
+		// A node that no longer knows when: now is not later than it should be.
+		timed := *r
+		timed.EndedAt = cmp.Or(r.EndedAt, cmd.At)
+		timed.StartedAt = cmp.Or(r.StartedAt, timed.EndedAt)
+		r = &timed
 	}
 	switch r.Kind {
 	case ReportStarted:

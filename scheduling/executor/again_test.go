@@ -71,3 +71,13 @@ func TestAResultOfAnEarlierBootIsNotOfTheFuture(t *testing.T) {
 		}
 	})
 }
+
+func TestAProgramThatCouldNotBeStartedEndedWhenItFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		rep := r.endReport(fsm.AttemptRef{RunID: "x", Task: "a", Attempt: 1}, &proc.Result{Outcome: proc.StartFailed, EndedMono: r.clock.Mono()})
+		if rep.StartedAt != r.clock.Now() || rep.EndedAt != r.clock.Now() {
+			t.Errorf("from %s to %s, now is %s", rep.StartedAt, rep.EndedAt, r.clock.Now())
+		}
+	})
+}

@@ -218,7 +218,10 @@ func (e *Executor) endReport(ref fsm.AttemptRef, r *proc.Result) *fsm.Report {
 		ExitCode: r.ExitCode, Signal: r.Signal, Error: r.Error, Tail: r.Tail, Truncated: r.Truncated, OOM: r.OOM,
 	}
 	// From the end, so that no sample of the clock in between makes it negative.
-	rep.StartedAt = rep.EndedAt - fsm.Time(max(r.EndedMono-r.StartedMono, 0))
+	rep.StartedAt = rep.EndedAt
+	if r.StartedMono != 0 { // a program that could not be started has no start
+		rep.StartedAt -= fsm.Time(max(r.EndedMono-r.StartedMono, 0))
+	}
 	if r.Outcome == proc.Killed {
 		rep.Kind, rep.Error = fsm.ReportKilled, "killed on its node: "+r.Reason
 	}

@@ -20,7 +20,7 @@ func (a *Agent) waiting(v *fsm.View, s *fsm.Shard) string {
 		if n == nil || alive[n.ID] {
 			return ""
 		}
-		return fmt.Sprintf("node %s is out of reach; what may run there is given up once it must have ended, and then tried elsewhere", n.Name)
+		return fmt.Sprintf("node %s is out of reach; what may run there is given up once it must have ended", n.Name)
 	}
 	ready := func(id string) (uint64, bool) {
 		n := v.Node(id)
