@@ -17,7 +17,7 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # The simulator, the model, and the tests that start the program as processes.
 # Their own code is slow under the race detector or gains little from it. test/e2e
 # mostly waits: it comes first, beside the others.
-WHOLE       := ./test/e2e ./test/sim ./test/model ./test/bench
+WHOLE       := ./test/sim ./test/model ./test/bench
 SHORT       := ./test/sim ./test/model
 TESTFLAGS   ?=
 TESTTIMEOUT ?= 15m
@@ -53,7 +53,12 @@ test: deps ## THE test command: everything; under the race detector what it can 
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TESTTIMEOUT) $(TESTFLAGS) $$units
 	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) $(SHORT)
 	$(GO) test -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) ./test/failpoints
-	$(GO) test -p 1 -timeout $(TESTTIMEOUT) $(TESTFLAGS) $(WHOLE) # real clusters: one package at a time
+	$(GO) test -p 1 -timeout $(TESTTIMEOUT) $(TESTFLAGS) $(WHOLE)
+	$(GO) test -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) ./test/e2e
+
+.PHONY: e2e
+e2e: deps ## the tests with real clusters at full length: minutes of load
+	$(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./test/e2e
 
 .PHONY: model
 model: ## search the model of the protocol, then leave out each of its rules in turn
