@@ -36,6 +36,9 @@ func (a *Agent) open(ctx context.Context) error {
 	if err := a.lockDataDir(ctx); err != nil {
 		return err
 	}
+	if err := a.dropIdentityWithoutState(); err != nil {
+		return err
+	}
 	_, err := os.Stat(filepath.Join(a.raftDir(), "raft.db"))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("looking for the state of this node: %w", err)
@@ -64,6 +67,27 @@ func (a *Agent) open(ctx context.Context) error {
 	}
 	a.http = transport.NewHTTPServer(transport.HTTPConfig{Handler: a.handler(), Logger: a.logger})
 	a.http.Start(web)
+	return nil
+}
+
+// dropIdentityWithoutState has a node whose raft state is gone join as a new one.
+// Its old identity has voted, and has acknowledged entries that it no longer has:
+// to go on under it could undo what a majority has agreed on.
+func (a *Agent) dropIdentityWithoutState() error {
+	if a.seams.Stores != nil {
+		return nil // a simulation's state is in memory
+	}
+	if _, err := os.Stat(a.raftDir()); !errors.Is(err, fs.ErrNotExist) {
+		return nil // there, or unreadable: opening it says so
+	}
+	err := os.Remove(filepath.Join(a.cfg.DataDir, "node-id"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("giving up the identity of a node without raft state: %w", err)
+	}
+	a.logger.Warn("the raft state of this node is gone; it joins as a new node", "dir", a.raftDir())
 	return nil
 }
 
