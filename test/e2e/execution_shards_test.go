@@ -32,8 +32,13 @@ func TestSlicesOfLostNode(t *testing.T) {
 	task := n.task("crunch", sliceScript)
 	task.Shards = &fsm.Shards{Count: sliceCount, Range: &[2]int64{0, elements}}
 	task.StopAfter, task.Grace = fsm.Duration(5*time.Second), fsm.Duration(time.Second)
-	put(t, c.Client(0), oneTask("crunch", task))
+	warm := fsm.Task{Name: "warm", Driver: fsm.DriverNoop, Shards: &fsm.Shards{PerNode: true}}
+	put(t, c.Client(0), oneTask("crunch", task), oneTask("warm", warm))
 	leader := c.Leader()
+	// Every node must be ready for work, or the shards go to the others alone.
+	if run := waitRun(t, leader.Client(), runJob(t, leader.Client(), "warm")); run.State != fsm.RunSucceeded {
+		t.Fatalf("the nodes did not get ready: %s", run.Reason)
+	}
 	victim := c.Followers()[0]
 	id := runJob(t, leader.Client(), "crunch")
 	held := 0
