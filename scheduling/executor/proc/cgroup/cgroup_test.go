@@ -2,6 +2,7 @@ package cgroup
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"math"
@@ -396,7 +397,7 @@ func TestEnable(t *testing.T) {
 	if len(there) == 0 {
 		t.Skip("the version 2 tree of this host has no controller at all")
 	}
-	base := filepath.Join(root, "rota-test-"+strconv.Itoa(os.Getpid()))
+	base := filepath.Join(root, "enable-"+strconv.Itoa(os.Getpid()))
 	if err := os.Mkdir(base, 0o755); err != nil {
 		t.Skipf("cannot make groups in %s: %v", root, err)
 	}
@@ -455,7 +456,15 @@ func TestAbandoned(t *testing.T) {
 			spawn(t, g, "exec sleep 300")
 			abandoned.at.release() // as when its process dies
 			inhabited.at.release()
+			foreign := filepath.Join(filepath.Dir(abandoned.at.dirs[0]), "rota-of-"+rand.Text())
+			if err := os.Mkdir(foreign, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { eventually(t, "the foreign group is gone", func() bool { return remove(foreign) }) })
 			openTree(t, t.TempDir(), m)
+			if !exists(foreign) {
+				t.Errorf("%s is gone, which is somebody else's", foreign)
+			}
 			for _, d := range abandoned.at.dirs {
 				if exists(d) {
 					t.Errorf("abandoned %s is still there", d)

@@ -51,6 +51,12 @@ func plausible(id string) bool {
 	return len(id) >= 16 && readable(id) == id
 }
 
+// generated says whether an id has the form of those that are drawn here. A
+// group of anybody else may well be called rota-something.
+func generated(id string) bool {
+	return len(id) == len(rand.Text()) && strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+}
+
 func (p *places) name() string { return namePrefix + p.id }
 
 // make makes a directory for groups, on record before it exists.
@@ -101,7 +107,8 @@ func (p *places) clear(parent string) {
 		return // not reached: the pattern is well formed
 	}
 	for _, dir := range names {
-		if dir == filepath.Join(parent, p.name()) || filepath.Base(dir) == leafName || !isCgroup(dir) {
+		id := strings.TrimPrefix(filepath.Base(dir), namePrefix)
+		if id == p.id || !generated(id) || !isCgroup(dir) {
 			continue
 		}
 		f, err := os.Open(dir)
