@@ -78,6 +78,9 @@ func (l *Leader) displaceNode(ctx context.Context, v *fsm.View, n *fsm.Node) {
 	l.Leases.Settle(n.ID, index, known)
 }
 
+// facts are what this leader knows of the nodes beyond the log.
+func (l *Leader) facts() Facts { return Facts{Ready: l.ready} }
+
 // ready says which incarnation of a node work may be armed for. A node whose
 // agent is known to be gone is not, although its lease has not lapsed yet.
 func (l *Leader) ready(node string) (incarnation uint64, ok bool) {

@@ -26,7 +26,7 @@ func WhyPending(v *fsm.View, s *fsm.Shard, ready Readiness, now fsm.Time) string
 	case !run.Opened && run.NotBefore > now:
 		return "not due before " + run.NotBefore.Time().Format(time.RFC3339)
 	}
-	_, why := NewCluster(v, ready, now).Place(Request{Ref: s.Ref(), Weight: s.Weight, Start: start, Only: s.NodeID}, now)
+	_, why := NewCluster(v, Facts{Ready: ready}, now).Place(Request{Ref: s.Ref(), Weight: s.Weight, Start: start, Only: s.NodeID})
 	if why == "" {
 		return "waits for the leader to place it"
 	}

@@ -71,7 +71,7 @@ func (f *firer) collect(v *fsm.View) ([]fsm.FireDecision, fsm.Time) {
 		}
 		if plan == nil {
 			quiet := f.Store.Read() // what a plan reads is nothing to be woken by
-			plan = &firePlan{view: quiet, cluster: NewCluster(quiet, f.ready, now), now: now, with: map[fsm.JobKey]string{}}
+			plan = &firePlan{view: quiet, cluster: NewCluster(quiet, f.facts(), now), now: now, with: map[fsm.JobKey]string{}}
 		}
 		decided, err := f.decide(plan, cur)
 		if err != nil {
@@ -181,7 +181,7 @@ func (p *firePlan) placeGate(job fsm.JobKey, spec *fsm.JobSpec, sched *fsm.Sched
 			req.With = holderOf(p.view, job)
 		}
 	}
-	placement, _ := p.cluster.Place(req, p.now)
+	placement, _ := p.cluster.Place(req)
 	if placement != nil && exclusive {
 		p.with[job] = placement.Node
 	}

@@ -1,89 +1,12 @@
 package scheduling
 
 import (
+	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/rota-scheduler/rota/fsm"
 )
-
-// Cluster is a snapshot of the nodes that can take work, with what they hold.
-// Placing adds to it, so that one snapshot serves a batch of decisions. It is
-// not safe for concurrent use.
-type Cluster struct {
-	nodes []*candidate // in the order of their IDs
-	byID  map[string]*candidate
-}
-
-// candidate is a node that may be given work.
-type candidate struct {
-	node        *fsm.Node
-	incarnation uint64
-	// busy is the weight that runs, or is due and will start at once.
-	busy int
-	// booked is the weight that is armed for an instant to come. It takes
-	// capacity at that instant, not before.
-	booked map[fsm.Time]int
-	total  int
-}
-
-// Readiness says which incarnation of a node work may be armed for.
-type Readiness func(node string) (incarnation uint64, ok bool)
-
-// NewCluster gathers the nodes that are ready and in touch, and their load.
-func NewCluster(v *fsm.View, ready Readiness, now fsm.Time) *Cluster {
-	c := &Cluster{byID: map[string]*candidate{}}
-	for n := range v.Nodes() {
-		if n.Status != fsm.NodeReady {
-			continue
-		}
-		inc, ok := ready(n.ID)
-		if !ok || inc != n.Incarnation {
-			continue
-		}
-		cand := &candidate{node: n, incarnation: inc, booked: map[fsm.Time]int{}}
-		c.nodes = append(c.nodes, cand)
-		c.byID[n.ID] = cand
-	}
-	for s := range v.Held() {
-		if cand := c.byID[s.Current.Node]; cand != nil {
-			if at, ok := startOf(v, s, now); ok {
-				cand.take(at, s.Weight, now)
-			}
-		}
-	}
-	return c
-}
-
-// startOf returns when an attempt takes its capacity: at its instant for the
-// gate of a scheduled run, otherwise now. A gate whose instant has come and that
-// still waits for another run takes none: its node starts it when there is room.
-func startOf(v *fsm.View, s *fsm.Shard, now fsm.Time) (at fsm.Time, ok bool) {
-	if s.State == fsm.ShardRunning {
-		return now, true
-	}
-	run := v.Run(s.RunID)
-	if run == nil || run.Opened {
-		return max(now, s.NotBefore), true
-	}
-	if run.NotBefore <= now && !ConditionMet(v, run) {
-		return 0, false
-	}
-	return max(run.NotBefore, now), true
-}
-
-func (c *candidate) take(at fsm.Time, weight int, now fsm.Time) {
-	c.total += weight
-	if at <= now {
-		c.busy += weight
-		return
-	}
-	c.booked[at] += weight
-}
-
-// free returns the capacity left at an instant.
-func (c *candidate) free(at fsm.Time) int { return c.node.Capacity - c.busy - c.booked[at] }
 
 // Request asks for a place.
 type Request struct {
@@ -101,51 +24,59 @@ type Request struct {
 	Only string
 }
 
+// choice is a node that passed every filter.
+type choice struct {
+	node  *candidate
+	score int
+}
+
 // Place finds the node for a request, or says why there is none. It is a pure
-// function of the snapshot and what was placed with it before: of the nodes with
-// room at that instant the one with the least work on its list, by share of its
-// capacity, then the freest at that instant, then by ID.
-func (c *Cluster) Place(r Request, now fsm.Time) (*fsm.Placement, string) {
-	fits := make([]*candidate, 0, len(c.nodes))
+// function of the snapshot and what was placed with it before: of the nodes that
+// pass every filter the one with the highest score.
+func (c *Cluster) Place(r Request) (*fsm.Placement, string) {
+	var best choice
+	fits := 0
 	for _, n := range c.nodes {
-		if n.free(r.Start) >= r.Weight && (r.Only == "" || r.Only == n.node.ID) {
-			fits = append(fits, n)
+		if c.firstRefusal(n, &r) >= 0 {
+			continue
+		}
+		fits++
+		if one := (choice{n, c.scoreOf(n, &r)}); best.node == nil || c.compare(one, best, &r) > 0 {
+			best = one
 		}
 	}
-	if len(fits) == 0 {
-		return nil, c.whyNot(r)
+	if fits == 0 {
+		return nil, c.whyNot(&r)
 	}
-	best := slices.MinFunc(fits, func(a, b *candidate) int { return compare(a, b, r) })
-	reason := fmt.Sprintf("least work on its list; %d of %d free", best.free(r.Start), best.node.Capacity)
-	switch best.node.ID {
-	case r.Only:
-		reason = "the node that the shard is for"
-	case r.With:
-		reason = "beside the run that it waits for"
-	}
-	best.take(r.Start, r.Weight, now)
+	reason := c.whyHere(best, fits, &r)
+	best.node.take(r.Start, r.Weight, c.now)
 	return &fsm.Placement{
-		AttemptRef: r.Ref, Node: best.node.ID, Incarnation: best.incarnation, Reason: reason,
+		AttemptRef: r.Ref, Node: best.node.node.ID, Incarnation: best.node.incarnation, Reason: reason,
 	}, ""
 }
 
-func compare(a, b *candidate, r Request) int {
-	if w := preferred(b, r) - preferred(a, r); w != 0 {
-		return w
+func (c *Cluster) scoreOf(n *candidate, r *Request) int {
+	sum := 0
+	for i := range scorers {
+		sum += scorers[i].score(c, n, r)
 	}
-	// Compare shares of the capacity without dividing. The whole list counts
-	// first: by what is free at this instant alone, jobs whose instants all
-	// differ would all go to whichever node is a little freer than the others.
-	if d := a.total*b.node.Capacity - b.total*a.node.Capacity; d != 0 {
-		return d
-	}
-	if d := b.free(r.Start)*a.node.Capacity - a.free(r.Start)*b.node.Capacity; d != 0 {
-		return d
-	}
-	return strings.Compare(a.node.ID, b.node.ID)
+	return sum
 }
 
-func preferred(c *candidate, r Request) int {
+// compare orders choices, the better one last: first what is preferred whatever
+// it scores, then the score, then what is free at the instant, then the ID.
+func (c *Cluster) compare(a, b choice, r *Request) int {
+	x, y := a.node, b.node
+	// Shares of the capacity are compared without dividing.
+	return cmp.Or(
+		cmp.Compare(preferred(x, r), preferred(y, r)),
+		cmp.Compare(a.score, b.score),
+		cmp.Compare(x.free(r.Start)*y.node.Capacity, y.free(r.Start)*x.node.Capacity),
+		strings.Compare(y.node.ID, x.node.ID),
+	)
+}
+
+func preferred(c *candidate, r *Request) int {
 	switch c.node.ID {
 	case r.With:
 		return 1
@@ -155,23 +86,33 @@ func preferred(c *candidate, r Request) int {
 	return 0
 }
 
-func (c *Cluster) whyNot(r Request) string {
-	if len(c.nodes) == 0 {
-		return "no node is ready for work"
+// whyHere says why a node was chosen. It is kept with the attempt, so that it
+// still says what was true when the decision was made.
+func (c *Cluster) whyHere(best choice, fits int, r *Request) string {
+	room := fmt.Sprintf("%d of %d free", best.node.free(r.Start), best.node.node.Capacity)
+	switch {
+	case best.node.node.ID == r.Only:
+		return "the node that the shard is for; " + room
+	case best.node.node.ID == r.With:
+		return "beside the run that it waits for; " + room
+	case fits == 1:
+		return "the only node that may take it; " + room
 	}
-	if r.Only != "" && c.byID[r.Only] == nil {
-		return "the node that the shard is for is not ready"
-	}
-	most := 0
-	for _, n := range c.nodes {
-		if r.Only != "" && r.Only != n.node.ID {
-			continue
+	return fmt.Sprintf("best of %d nodes; %s%s", fits, room, c.parts(best.node, r))
+}
+
+// parts lists the scores that made a decision where there is more than one.
+func (c *Cluster) parts(n *candidate, r *Request) string {
+	var b strings.Builder
+	kinds := 0
+	for i := range scorers {
+		if score := scorers[i].score(c, n, r); score != 0 {
+			kinds++
+			fmt.Fprintf(&b, "; %s %+.1f", scorers[i].name, float64(score)/point)
 		}
-		most = max(most, n.free(r.Start))
 	}
-	largest := slices.MaxFunc(c.nodes, func(a, b *candidate) int { return a.node.Capacity - b.node.Capacity })
-	if r.Weight > largest.node.Capacity {
-		return fmt.Sprintf("needs weight %d, and the largest node has a capacity of %d: it will never fit", r.Weight, largest.node.Capacity)
+	if kinds < 2 {
+		return ""
 	}
-	return fmt.Sprintf("needs weight %d; the freest of %d nodes has %d", r.Weight, len(c.nodes), max(most, 0))
+	return b.String()
 }

@@ -15,11 +15,9 @@ const noon = fsm.Time(43_200e9)
 
 // farm makes a cluster of nodes with the given capacities.
 func farm(capacities ...int) *Cluster {
-	c := &Cluster{byID: map[string]*candidate{}}
+	c := &Cluster{byID: map[string]*candidate{}, now: noon}
 	for i, capacity := range capacities {
-		id := fmt.Sprintf("n%02d", i)
-		cand := &candidate{node: &fsm.Node{ID: id, Capacity: capacity}, incarnation: uint64(i + 1), booked: map[fsm.Time]int{}}
-		c.nodes, c.byID[id] = append(c.nodes, cand), cand
+		c.add(&fsm.Node{ID: fmt.Sprintf("n%02d", i), Incarnation: uint64(i + 1), Capacity: capacity})
 	}
 	return c
 }
@@ -49,11 +47,11 @@ func TestPlacementProperties(t *testing.T) {
 		booked := map[string]int{}
 		for _, r := range requests {
 			bigger := false
-			if p, _ := grown.Place(r, noon); p != nil {
+			if p, _ := grown.Place(r); p != nil {
 				bigger = true
 			}
-			p, why := c.Place(r, noon)
-			again, _ := twin.Place(r, noon)
+			p, why := c.Place(r)
+			again, _ := twin.Place(r)
 			if diff := cmp.Diff(p, again); diff != "" {
 				t.Fatalf("the same state gave two plans: %s", diff)
 			}
@@ -111,7 +109,7 @@ func TestPlacementSpreads(t *testing.T) {
 		c := farm(capacities...)
 		for i := range n {
 			// At one instant, or each at its own.
-			c.Place(Request{Weight: 1, Start: noon + fsm.Time(i%instants)*1e9}, noon)
+			c.Place(Request{Weight: 1, Start: noon + fsm.Time(i%instants)*1e9})
 		}
 		least, most := n, 0
 		for _, cand := range c.nodes {
@@ -125,7 +123,7 @@ func TestPlacementSpreads(t *testing.T) {
 
 func TestPlacementChoices(t *testing.T) {
 	place := func(c *Cluster, r Request) string {
-		p, why := c.Place(r, noon)
+		p, why := c.Place(r)
 		if p == nil {
 			return why
 		}
@@ -146,7 +144,7 @@ func TestPlacementChoices(t *testing.T) {
 		{"elsewhere than before", farm(100, 100), []int{0, 90}, Request{Weight: 1, Avoid: "n00"}, "n01"},
 		{"where it failed, if nowhere else", farm(100, 100), []int{0, 100}, Request{Weight: 1, Avoid: "n00"}, "n00"},
 		{"nowhere", farm(100, 100), []int{95, 99}, Request{Weight: 6}, "needs weight 6; the freest of 2 nodes has 5"},
-		{"nowhere, past capacity already", farm(100), []int{120}, Request{Weight: 6}, "needs weight 6; the freest of 1 nodes has 0"},
+		{"nowhere, past capacity already", farm(100), []int{120}, Request{Weight: 6}, "needs weight 6; the freest of 1 node has 0"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for i, b := range tt.busy {
@@ -175,7 +173,7 @@ func TestNewClusterTakesEligibleNodes(t *testing.T) {
 			}
 			return 2, true
 		}
-		c := NewCluster(w.store.Read(), ready, w.now())
+		c := NewCluster(w.store.Read(), Facts{Ready: ready}, w.now())
 		if len(c.nodes) != 1 || c.byID["good"] == nil {
 			t.Errorf("%d nodes", len(c.nodes))
 		}
@@ -197,14 +195,14 @@ func TestNewClusterCountsWhatIsHeld(t *testing.T) {
 		}
 		f.propose(context.Background(), decisions)
 		due := decisions[0].Instant
-		n := NewCluster(w.store.Read(), w.leases.Ready, w.now()).byID["n1"]
+		n := NewCluster(w.store.Read(), Facts{Ready: w.leases.Ready}, w.now()).byID["n1"]
 		if n.free(w.now()) != 100 || n.free(due) != 60 || n.total != 40 {
 			t.Errorf("%d free now, %d at the instant, %d in all", n.free(w.now()), n.free(due), n.total)
 		}
 		for sh := range w.store.Read().Held() {
 			w.report("n1", fsm.Report{AttemptRef: sh.Ref(), Kind: fsm.ReportStarted})
 		}
-		if n = NewCluster(w.store.Read(), w.leases.Ready, w.now()).byID["n1"]; n.free(w.now()) != 60 {
+		if n = NewCluster(w.store.Read(), Facts{Ready: w.leases.Ready}, w.now()).byID["n1"]; n.free(w.now()) != 60 {
 			t.Errorf("%d free while it runs", n.free(w.now()))
 		}
 	})

@@ -102,10 +102,10 @@ func (l *Leader) planPending(v *fsm.View) placing {
 			}
 		}
 		if cluster == nil {
-			cluster = NewCluster(quiet, l.ready, now)
+			cluster = NewCluster(quiet, l.facts(), now)
 		}
 		req := l.requestFor(quiet, run, s, start)
-		placement, _ := cluster.Place(req, now)
+		placement, _ := cluster.Place(req)
 		if placement == nil {
 			p.stuck = true
 			full.note(run, req, now)

@@ -1,0 +1,98 @@
+package scheduling
+
+import (
+	"time"
+
+	"github.com/rota-scheduler/rota/fsm"
+)
+
+// Cluster is a snapshot of the nodes that can take work, with what they hold.
+// Placing adds to it, so that one snapshot serves a batch of decisions. It is
+// not safe for concurrent use.
+type Cluster struct {
+	nodes   []*candidate // in the order of their IDs
+	byID    map[string]*candidate
+	now     fsm.Time
+	latency Latency
+}
+
+// candidate is a node that may be given work.
+type candidate struct {
+	node        *fsm.Node
+	incarnation uint64
+	// busy is the weight that runs, or is due and will start at once.
+	busy int
+	// booked is the weight that is armed for an instant to come. It takes
+	// capacity at that instant, not before.
+	booked map[fsm.Time]int
+	total  int
+}
+
+// Readiness says which incarnation of a node work may be armed for.
+type Readiness func(node string) (incarnation uint64, ok bool)
+
+// Latency is the round trip between two regions, as far as it is known.
+type Latency func(from, to string) (rtt time.Duration, known bool)
+
+// Facts are what a snapshot shows beside the store: what only the node that
+// decides knows. Fields that are nil know nothing; Ready must be set.
+type Facts struct {
+	Ready   Readiness
+	Latency Latency
+}
+
+// NewCluster gathers the nodes that are ready and in touch, and their load.
+func NewCluster(v *fsm.View, facts Facts, now fsm.Time) *Cluster {
+	c := &Cluster{byID: map[string]*candidate{}, now: now, latency: facts.Latency}
+	for n := range v.Nodes() {
+		if n.Status != fsm.NodeReady {
+			continue
+		}
+		if inc, ok := facts.Ready(n.ID); ok && inc == n.Incarnation {
+			c.add(n)
+		}
+	}
+	for s := range v.Held() {
+		if cand := c.byID[s.Current.Node]; cand != nil {
+			if at, ok := startOf(v, s, now); ok {
+				cand.take(at, s.Weight, now)
+			}
+		}
+	}
+	return c
+}
+
+func (c *Cluster) add(n *fsm.Node) {
+	cand := &candidate{node: n, incarnation: n.Incarnation, booked: map[fsm.Time]int{}}
+	c.nodes = append(c.nodes, cand)
+	c.byID[n.ID] = cand
+}
+
+// startOf returns when an attempt takes its capacity: at its instant for the
+// gate of a scheduled run, otherwise now. A gate whose instant has come and that
+// still waits for another run takes none: its node starts it when there is room.
+func startOf(v *fsm.View, s *fsm.Shard, now fsm.Time) (at fsm.Time, ok bool) {
+	if s.State == fsm.ShardRunning {
+		return now, true
+	}
+	run := v.Run(s.RunID)
+	if run == nil || run.Opened {
+		return max(now, s.NotBefore), true
+	}
+	if run.NotBefore <= now && !ConditionMet(v, run) {
+		return 0, false
+	}
+	return max(run.NotBefore, now), true
+}
+
+func (c *candidate) take(at fsm.Time, weight int, now fsm.Time) {
+	c.total += weight
+	if at <= now {
+		c.busy += weight
+		return
+	}
+	c.booked[at] += weight
+}
+
+// free returns the capacity left at an instant.
+func (c *candidate) free(at fsm.Time) int { return c.node.Capacity - c.busy - c.booked[at] }
