@@ -32,10 +32,6 @@ const (
 	OpRetryRun       Opcode = 17
 )
 
-// Format is the newest log format that this program knows. A command of a newer
-// format is written only after every member announced that it knows it.
-const Format = 1
-
 // An entry is an envelope of six bytes and a msgpack body:
 //
 //	byte 0    magic 0xF5
@@ -61,11 +57,6 @@ var ErrMalformed = errors.New("malformed command")
 // is refused does not touch the others.
 type Batch struct {
 	Commands [][]byte `codec:"c"`
-}
-
-// RaiseFormat allows commands up to the given format from here on.
-type RaiseFormat struct {
-	Format int `codec:"f"`
 }
 
 // opDef is one row of the dispatch table.

@@ -22,6 +22,9 @@ var (
 	ErrOverlap = errors.New("another run of this job is active")
 	// ErrEnded: the run has already ended.
 	ErrEnded = errors.New("run has already ended")
+	// ErrFormat: some node runs a version of rota that could not apply the
+	// command, so that it is not written.
+	ErrFormat = errors.New("not until every node runs a version of rota that knows it")
 	// ErrUnknownOpcode: the entry was written by a newer version of rota.
 	ErrUnknownOpcode = errors.New("unknown opcode in the log")
 )

@@ -6,15 +6,6 @@ type Settings struct {
 	Format int `codec:"f" json:"format"`
 }
 
-func applyRaiseFormat(c *change, cmd *RaiseFormat) (any, error) {
-	s := *c.settings()
-	if cmd.Format > s.Format {
-		s.Format = cmd.Format
-		c.putSettings(&s)
-	}
-	return nil, nil
-}
-
 // JobStats counts what has become of a job's fires, and how much of its past is
 // kept.
 type JobStats struct {

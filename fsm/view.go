@@ -155,7 +155,7 @@ func (v *View) settings() *Settings {
 	if s := get[Settings](v, tableSettings, text("settings")); s != nil {
 		return s
 	}
-	return &Settings{Format: Format}
+	return &Settings{Format: BaseFormat}
 }
 
 // specOf returns the content of the job as of the version that an active run was

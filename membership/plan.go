@@ -33,6 +33,8 @@ type planInput struct {
 	now             time.Time
 	removeDeadAfter time.Duration
 	minVoters       int
+	// minFormat is the log format that a new member must know.
+	minFormat int
 }
 
 // nextChange returns the most urgent step, and false when there is none. One
@@ -149,7 +151,7 @@ func (in planInput) move(s raft.Server) (change, bool) {
 }
 
 func (in planInput) addition(m Member) (change, bool) {
-	if m.Status != StatusAlive || m.RaftAddr == "" || in.configured(m.ID) || in.contested(m) || in.addressTaken(m) {
+	if m.Status != StatusAlive || m.RaftAddr == "" || m.FormatVersion < in.minFormat || in.configured(m.ID) || in.contested(m) || in.addressTaken(m) {
 		return change{}, false
 	}
 	s := raft.Server{Suffrage: raft.Nonvoter, ID: raft.ServerID(m.ID), Address: raft.ServerAddress(m.RaftAddr)}

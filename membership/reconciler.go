@@ -39,6 +39,9 @@ type ReconcilerConfig struct {
 	Members MemberSource
 	Stats   StatsFetcher
 	Logger  *slog.Logger
+	// MinFormat returns the log format that the cluster writes: a member that
+	// does not know it is kept out. nil means any.
+	MinFormat func() int
 
 	MaxVoters            int           // default 5
 	MinVoters            int           // a dead voter stays rather than fewer vote; default 3
@@ -57,6 +60,9 @@ func (c ReconcilerConfig) withDefaults() ReconcilerConfig {
 	setDefault(&c.LastContactThreshold, 2*time.Second)
 	setDefault(&c.MaxTrailingLogs, 1000)
 	setDefault(&c.Interval, 2*time.Second)
+	if c.MinFormat == nil {
+		c.MinFormat = func() int { return 0 }
+	}
 	return c
 }
 
@@ -134,6 +140,7 @@ func (r *Reconciler) pass(ctx context.Context, members []Member) error {
 			now:             now,
 			removeDeadAfter: r.cfg.RemoveDeadAfter,
 			minVoters:       r.cfg.MinVoters,
+			minFormat:       r.cfg.MinFormat(),
 		})
 		if !ok {
 			return nil

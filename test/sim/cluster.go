@@ -31,6 +31,9 @@ type Options struct {
 	Work Workload
 	// Capacity of each node; 1000 if zero.
 	Capacity int
+	// Formats are the log formats that the nodes announce, where they are not the
+	// newest.
+	Formats map[string]int
 }
 
 // Cluster is a set of nodes in one bubble. Its methods are for the test's own
@@ -141,7 +144,7 @@ func (n *Node) Start() {
 		Name: n.Name, DataDir: n.dir, Bind: n.IP, HTTPPort: 7700, RPCPort: 7701, GossipPort: 7702,
 		Join: join, BootstrapExpect: len(c.nodes), Capacity: c.opts.Capacity,
 	}, agent.Seams{
-		Version: "sim", Logger: slog.New(&logHandler{node: n.Name, t: c.t}),
+		Version: "sim", Format: c.opts.Formats[n.Name], Logger: slog.New(&logHandler{node: n.Name, t: c.t}),
 		Wall: func() time.Time { return time.Now().Add(time.Duration(n.offset.Load())) }, Mono: c.mono, Timing: &c.Timing,
 		Listen: c.Net.listen, Dial: c.Net.dialer(n.IP), Gossip: gossip,
 		GossipTiming: membership.Timing{

@@ -135,13 +135,16 @@ type Diagnostic struct {
 
 // Codes of errors. The HTTP status of each stands in transport/httpapi.
 const (
-	CodeBadRequest  = "bad_request"
-	CodeInvalid     = "invalid"
-	CodeNotFound    = "not_found"
-	CodeConflict    = "conflict"
-	CodeDeleting    = "deleting"
-	CodeOverlap     = "overlap"
-	CodeEnded       = "ended"
+	CodeBadRequest = "bad_request"
+	CodeInvalid    = "invalid"
+	CodeNotFound   = "not_found"
+	CodeConflict   = "conflict"
+	CodeDeleting   = "deleting"
+	CodeOverlap    = "overlap"
+	CodeEnded      = "ended"
+	// CodeUpgrading: a node of the cluster runs a version that could not take
+	// part in the change.
+	CodeUpgrading   = "upgrading"
 	CodeNoLeader    = "no_leader"
 	CodeUnreachable = "unreachable"
 	// CodeUnknownFate: the leader died while it had the write; it may or may

@@ -51,6 +51,7 @@ var table = []row{
 	{fsm.ErrDeleting, http.StatusConflict, api.CodeDeleting, "wait until its last run has ended, then apply it again", false},
 	{fsm.ErrOverlap, http.StatusConflict, api.CodeOverlap, "wait for that run to end, or cancel it", false},
 	{fsm.ErrEnded, http.StatusConflict, api.CodeEnded, "there is nothing left to cancel", false},
+	{fsm.ErrFormat, http.StatusConflict, api.CodeUpgrading, "GET /v1/nodes shows the version of each node; upgrade the rest, then repeat it", false},
 	{fsm.ErrConflict, http.StatusConflict, api.CodeConflict, "read it again and repeat the change", false},
 	{fsm.ErrStale, http.StatusConflict, api.CodeConflict, "read it again and repeat the change", false},
 	{fsm.ErrNotFound, http.StatusNotFound, api.CodeNotFound, "check the name and the namespace", false},

@@ -62,6 +62,7 @@ func TestErrorTable(t *testing.T) {
 		{fsm.ErrDeleting, 409, api.CodeDeleting},
 		{fsm.ErrOverlap, 409, api.CodeOverlap},
 		{fsm.ErrEnded, 409, api.CodeEnded},
+		{fsm.ErrFormat, 409, api.CodeUpgrading},
 		{transport.ErrTooLarge, 413, api.CodeTooLarge},
 		{&http.MaxBytesError{Limit: 5}, 413, api.CodeTooLarge},
 		{transport.ErrNoLeader, 503, api.CodeNoLeader},

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type Seams struct {
 	Version string
 	// Limits says which limits the process half can keep.
 	Limits string
+	// Format is the log format that the node announces; fsm.Format if zero.
+	Format int
 	Logger *slog.Logger // required
 	// Wall and Mono are the machine's clocks; Mono counts nanoseconds.
 	Wall func() time.Time
@@ -65,6 +68,7 @@ func (s *Seams) complete() {
 		s.Timing = &timing
 	}
 	s.Pace = max(s.Pace, 1)
+	s.Format = cmp.Or(s.Format, fsm.Format)
 	if s.Listen == nil {
 		s.Listen = func(addr string) (net.Listener, error) { return net.Listen("tcp", addr) }
 	}

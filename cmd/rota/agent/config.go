@@ -118,6 +118,6 @@ func (c *Config) node(id string, incarnation uint64, version string) fsm.Node {
 	return fsm.Node{
 		ID: id, Name: c.Name, Incarnation: incarnation, HTTPAddr: c.httpAddr(), RaftAddr: c.raftAddr(),
 		Region: c.Region, Zone: c.Zone, Labels: c.Labels, Capacity: c.Capacity,
-		Version: version, Format: fsm.Format, Status: fsm.NodeReady,
+		Version: version, Status: fsm.NodeReady,
 	}
 }

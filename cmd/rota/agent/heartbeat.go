@@ -159,7 +159,7 @@ func (a *Agent) answerHeartbeat(hb heartbeat) (heartbeatAnswer, error) {
 	if !a.IsLeader() {
 		return heartbeatAnswer{}, transport.ErrNoLeader
 	}
-	if err := a.nameIsFree(hb.Node); err != nil {
+	if err := errors.Join(a.nameIsFree(hb.Node), a.knowsLog(hb.Node)); err != nil {
 		return heartbeatAnswer{}, err
 	}
 	a.registrar.see(hb.Node)

@@ -65,6 +65,7 @@ func (a *Agent) serve(ctx context.Context, epoch uint64, log *slog.Logger) {
 	defer a.leading.Store(0)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.reconciler.Run(gctx) })
+	g.Go(func() error { return a.raiseFormat(gctx) })
 	g.Go(func() error {
 		return scheduling.NewLeader(scheduling.Config{
 			Store: a.store, Proposer: a.proposer, Clock: a.clock, Leases: a.leases, Timing: a.timing,

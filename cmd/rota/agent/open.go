@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rota-scheduler/rota/cmd/rota/agent/raftnode"
-	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/membership"
 	"github.com/rota-scheduler/rota/scheduling/executor"
 	"github.com/rota-scheduler/rota/scheduling/executor/proc"
@@ -48,7 +47,7 @@ func (a *Agent) open(ctx context.Context) error {
 		return err
 	}
 	a.self = a.cfg.node(identity.ID, identity.Incarnation, a.seams.Version)
-	a.self.Limits = a.seams.Limits
+	a.self.Limits, a.self.Format = a.seams.Limits, a.seams.Format
 	a.caller = transport.NewCaller(transport.CallerConfig{Dial: a.seams.Dial})
 	web, err := a.listen("--http-port", a.cfg.address(a.cfg.Bind, a.cfg.HTTPPort))
 	if err != nil {
@@ -57,7 +56,7 @@ func (a *Agent) open(ctx context.Context) error {
 	if err := a.openRaft(); err != nil {
 		return errors.Join(err, web.Close())
 	}
-	a.proposer = newProposer(a.IsLeader, a.raft.Apply)
+	a.proposer = newProposer(a.IsLeader, a.mayWrite, a.raft.Apply)
 	a.registrar = newRegistrar(a.store, a.clock.Now, a.logger, a.proposer)
 	if err := a.openExecutor(ctx); err != nil {
 		return errors.Join(err, web.Close())
@@ -197,7 +196,7 @@ func (a *Agent) openGossip() error {
 		Join: a.cfg.Join, Transport: a.seams.Gossip, Timing: a.seams.GossipTiming, Logger: a.logger,
 		Attributes: membership.Attributes{
 			HTTPAddr: a.self.HTTPAddr, RaftAddr: a.self.RaftAddr, Region: a.self.Region, Zone: a.self.Zone,
-			Labels: a.self.Labels, Capacity: a.self.Capacity, Version: a.seams.Version, FormatVersion: fsm.Format,
+			Labels: a.self.Labels, Capacity: a.self.Capacity, Version: a.seams.Version, FormatVersion: a.self.Format,
 			BootstrapExpect: a.cfg.BootstrapExpect, Bootstrapped: a.raft.HasState(),
 		},
 	})
@@ -207,7 +206,8 @@ func (a *Agent) openGossip() error {
 	a.peers = newPeers(a)
 	a.reconciler, err = membership.NewReconciler(membership.ReconcilerConfig{
 		Raft: a.raft.Raft(), LocalID: raft.ServerID(a.self.ID), Members: a.gossip, Stats: a.fetchStats, Logger: a.logger,
-		Interval: reconcileEvery * a.seams.Pace, StabilizationTime: stableAfter * a.seams.Pace,
+		MinFormat: func() int { return a.store.Read().Settings().Format },
+		Interval:  reconcileEvery * a.seams.Pace, StabilizationTime: stableAfter * a.seams.Pace,
 		LastContactThreshold: contactWithin * a.seams.Pace, RemoveDeadAfter: removeDeadAfter * a.seams.Pace,
 	})
 	return err

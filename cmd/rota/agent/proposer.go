@@ -30,7 +30,9 @@ var ErrTooLarge = errors.New("too large for one entry of the log; split it")
 type proposer struct {
 	apply func(ctx context.Context, entry []byte) (raftnode.Applied, error)
 	leads func() bool
-	queue chan *proposal
+	// allowed refuses a command that other nodes could not apply.
+	allowed func(fsm.Opcode) error
+	queue   chan *proposal
 }
 
 type proposal struct {
@@ -45,16 +47,21 @@ type outcome struct {
 	err    error
 }
 
-func newProposer(leads func() bool, apply func(context.Context, []byte) (raftnode.Applied, error)) *proposer {
-	return &proposer{apply: apply, leads: leads, queue: make(chan *proposal, maxQueued)}
+func newProposer(
+	leads func() bool, allowed func(fsm.Opcode) error, apply func(context.Context, []byte) (raftnode.Applied, error),
+) *proposer {
+	return &proposer{apply: apply, leads: leads, allowed: allowed, queue: make(chan *proposal, maxQueued)}
 }
 
 // Propose commits a command and returns what applying it answered. Its error is
-// a refusal of fsm, transport.ErrNoLeader (the command is surely not in the log),
+// a refusal of fsm (fsm.ErrFormat: nothing was written), transport.ErrNoLeader (the command is surely not in the log),
 // or both transport.ErrUnknownFate and scheduling.ErrUnknownFate.
 func (p *proposer) Propose(ctx context.Context, op fsm.Opcode, command any) (any, uint64, error) {
 	if !p.leads() {
 		return nil, 0, transport.ErrNoLeader
+	}
+	if err := p.allowed(op); err != nil {
+		return nil, 0, err
 	}
 	prop := &proposal{ctx: ctx, entry: fsm.Encode(op, command), done: make(chan outcome, 1)}
 	if len(prop.entry) > fsm.MaxCommandBytes {

@@ -40,7 +40,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	b := &bench{t: t, leads: true, done: make(chan struct{}), release: make(chan error)}
 	b.store = fsm.NewStore(func(err error) { t.Error(err) })
-	b.proposer = newProposer(func() bool { return b.leads }, b.write)
+	b.proposer = newProposer(func() bool { return b.leads }, func(op fsm.Opcode) error { return b.store.Read().Settings().CheckFormat(op) }, b.write)
 	ctx, cancel := context.WithCancel(context.Background())
 	b.stop = cancel
 	go func() {
