@@ -27,6 +27,8 @@ type Options struct {
 	Args []string
 	// Program is the executable of the agents; default that of [Binary].
 	Program string
+	// Dirs are the data dirs of the first nodes; default one in a temporary folder.
+	Dirs []string
 	// Network is where the agents are, each in a namespace of its own; default
 	// loopback addresses of this process's namespace.
 	Network *Network

@@ -2,14 +2,18 @@ package cluster
 
 import (
 	"fmt"
+	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rota-scheduler/rota/test/cluster/netswitch"
 )
 
 const (
@@ -17,15 +21,25 @@ const (
 	networkVariable = "ROTA_TEST_IN_NETWORK"
 	// withoutVariable lets a machine that has no namespaces say so.
 	withoutVariable = "ROTA_NO_NETNS"
-	networkPrefix   = "10.99.0."
-	hubAddress      = networkPrefix + "254/24"
+	// hostNumber is the last part of the address of the test's own process.
+	hostNumber = 254
+	// maxNetworks is how many networks a process may make, one after the other
+	// or beside each other.
+	maxNetworks = 255
 )
 
-// Network is a bridge with a cable to each of a number of network namespaces.
-// It lies in a namespace of its own, that of the test's process, and goes with
-// it; the machine's network is not touched.
+// networks counts those of this process: each has addresses of its own.
+var networks atomic.Int32
+
+// Network is a switch with a line to each of a number of network namespaces, and
+// to this process's own, which must not be the machine's. All of it goes with
+// the test.
 type Network struct {
+	// Switch is what the lines can be made slow, lossy or dead with.
+	Switch *netswitch.Switch
+
 	t          testing.TB
+	number     int
 	namespaces []*os.File
 }
 
@@ -33,12 +47,12 @@ type Network struct {
 // its own, and fails the test if it fails there. It returns the network in that
 // process, and nil in the one that waits for it: the caller returns then.
 //
-// It needs root and the command ip. A machine that lacks them fails the test,
+// It needs root, the command ip, and TUN devices. A machine that lacks them fails the test,
 // unless ROTA_NO_NETNS=1 says that this is known.
 func OwnNetwork(t *testing.T, nodes int) *Network {
 	t.Helper()
 	if os.Getenv(networkVariable) != "" {
-		return newNetwork(t, nodes)
+		return NewNetwork(t, nodes)
 	}
 	if os.Getenv(withoutVariable) == "1" {
 		t.Skipf("%s=1: a network cannot be cut on this machine", withoutVariable)
@@ -69,13 +83,18 @@ func runApart(t *testing.T) {
 	}
 }
 
-func newNetwork(t testing.TB, nodes int) *Network {
+// NewNetwork makes a network for a process that has a network namespace of its
+// own, as [OwnNetwork] and [MainApart] give it.
+func NewNetwork(t testing.TB, nodes int) *Network {
 	t.Helper()
-	n := &Network{t: t}
-	n.ip(nil, "link", "set", "lo", "up")
-	n.ip(nil, "link", "add", "hub", "type", "bridge")
-	n.ip(nil, "address", "add", hubAddress, "dev", "hub")
-	n.ip(nil, "link", "set", "hub", "up")
+	number := int(networks.Add(1))
+	if number > maxNetworks {
+		t.Fatalf("this process has made %d networks, which is all that it may", maxNetworks)
+	}
+	n := &Network{t: t, number: number, Switch: netswitch.New(uint64(number))}
+	t.Cleanup(n.Switch.Close)
+	n.ip("link", "set", "lo", "up")
+	n.connect(nil, fmt.Sprintf("host%d", number), hostNumber)
 	for i := range nodes {
 		namespace, err := newNamespace()
 		if err != nil {
@@ -83,16 +102,23 @@ func newNetwork(t testing.TB, nodes int) *Network {
 		}
 		t.Cleanup(func() { namespace.Close() })
 		n.namespaces = append(n.namespaces, namespace)
-		n.ip(namespace, "link", "add", port(i), "type", "veth", "peer", "name", "eth0", "netns", "/proc/self/fd/3")
-		n.ip(nil, "link", "set", port(i), "master", "hub", "up")
 		n.ipIn(namespace, "link", "set", "lo", "up")
-		n.ipIn(namespace, "address", "add", n.addresses()[i]+"/24", "dev", "eth0")
-		n.ipIn(namespace, "link", "set", "eth0", "up")
+		n.connect(namespace, "line0", i+1)
 	}
 	return n
 }
 
-func port(i int) string { return fmt.Sprintf("port%d", i) }
+// connect draws a line from the switch into a namespace.
+func (n *Network) connect(namespace *os.File, name string, last int) {
+	n.t.Helper()
+	device, err := netswitch.OpenTUN(namespace, name)
+	if err != nil {
+		n.t.Fatalf("drawing a line to a network namespace: %v; set %s=1 to leave out what needs one", err, withoutVariable)
+	}
+	n.ipIn(namespace, "address", "add", n.address(last).String()+"/24", "dev", name)
+	n.ipIn(namespace, "link", "set", name, "up")
+	n.Switch.Join(n.address(last), device)
+}
 
 // newNamespace makes a network namespace that lives as long as the file is open
 // or a process is in it.
@@ -115,26 +141,19 @@ func newNamespace() (*os.File, error) {
 	return r.file, r.err
 }
 
-// ip runs the command in this process's namespace, with the file as its fd 3.
-func (n *Network) ip(file *os.File, args ...string) {
+// ip runs the command in this process's namespace.
+func (n *Network) ip(args ...string) {
 	n.t.Helper()
-	n.run(newSpawner(n.t), file, args)
+	n.ipIn(nil, args...)
 }
 
+// ipIn runs the command in a namespace; nil means that of this process.
 func (n *Network) ipIn(namespace *os.File, args ...string) {
 	n.t.Helper()
-	n.run(newSpawnerIn(n.t, namespace), nil, args)
-}
-
-func (n *Network) run(s *spawner, file *os.File, args []string) {
-	n.t.Helper()
 	cmd := exec.Command("ip", args...)
-	if file != nil {
-		cmd.ExtraFiles = []*os.File{file}
-	}
 	var out syncBuffer
 	cmd.Stdout, cmd.Stderr = &out, &out
-	err := s.start(cmd)
+	err := newSpawnerIn(n.t, namespace).start(cmd)
 	if err == nil {
 		err = cmd.Wait()
 	}
@@ -143,23 +162,69 @@ func (n *Network) run(s *spawner, file *os.File, args []string) {
 	}
 }
 
+func (n *Network) address(last int) netip.Addr {
+	return netip.AddrFrom4([4]byte{10, 99, byte(n.number), byte(last)})
+}
+
+// Address returns where the node i of the cluster is.
+func (n *Network) Address(i int) netip.Addr { return n.address(i + 1) }
+
+// Host returns where the test's own process is: its clients.
+func (n *Network) Host() netip.Addr { return n.address(hostNumber) }
+
 func (n *Network) addresses() []string {
 	list := make([]string, len(n.namespaces))
 	for i := range list {
-		list[i] = fmt.Sprintf("%s%d", networkPrefix, i+1)
+		list[i] = n.Address(i).String()
 	}
 	return list
 }
 
-// Cut pulls the cable of the node i of the cluster: nothing gets in or out, and
-// nobody is told.
-func (n *Network) Cut(i int) {
-	n.t.Helper()
-	n.ip(nil, "link", "set", port(i), "down")
-}
+// Cut separates the node i of the cluster from everyone: nothing gets in or
+// out, and nobody is told.
+func (n *Network) Cut(i int) { n.toAll(i, n.Switch.Cut) }
 
 // Mend ends a Cut.
-func (n *Network) Mend(i int) {
-	n.t.Helper()
-	n.ip(nil, "link", "set", port(i), "up")
+func (n *Network) Mend(i int) { n.toAll(i, n.Switch.Mend) }
+
+func (n *Network) toAll(i int, do func(from, to netip.Addr)) {
+	others := []netip.Addr{n.Host()}
+	for j := range n.namespaces {
+		others = append(others, n.Address(j))
+	}
+	for _, other := range others {
+		do(n.Address(i), other)
+		do(other, n.Address(i))
+	}
+}
+
+// CutPair separates two nodes from each other.
+func (n *Network) CutPair(i, j int) {
+	n.CutOneWay(i, j)
+	n.CutOneWay(j, i)
+}
+
+// CutOneWay loses what the node from sends to the node to.
+func (n *Network) CutOneWay(from, to int) { n.Switch.Cut(n.Address(from), n.Address(to)) }
+
+// MendAll ends every cut.
+func (n *Network) MendAll() {
+	for i := range n.namespaces {
+		n.Mend(i)
+	}
+}
+
+// Set gives the lines between two nodes the same qualities in both directions.
+func (n *Network) Set(i, j int, l netswitch.Link) {
+	n.Switch.Set(n.Address(i), n.Address(j), l)
+	n.Switch.Set(n.Address(j), n.Address(i), l)
+}
+
+// SetAll gives the lines between all nodes the same qualities.
+func (n *Network) SetAll(l netswitch.Link) {
+	for i := range n.namespaces {
+		for j := range i {
+			n.Set(i, j, l)
+		}
+	}
 }

@@ -43,7 +43,12 @@ type Node struct {
 func newNode(t testing.TB, c *Cluster, i int, ip string, opts Options) *Node {
 	t.Helper()
 	name := fmt.Sprintf("n%d", i+1)
-	n := &Node{Name: name, IP: ip, Dir: t.TempDir(), t: t, spawner: c.spawner}
+	n := &Node{Name: name, IP: ip, t: t, spawner: c.spawner}
+	if i < len(opts.Dirs) {
+		n.Dir = opts.Dirs[i]
+	} else {
+		n.Dir = t.TempDir()
+	}
 	if opts.Network != nil {
 		n.spawner = newSpawnerIn(t, opts.Network.namespaces[i])
 	}
@@ -225,6 +230,28 @@ func (n *Node) Log() string {
 		n.t.Fatalf("reading the log of %s: %v", n.Name, err)
 	}
 	return string(text)
+}
+
+// Use has the next Start be of another executable.
+func (n *Node) Use(program string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.command[0] = program
+}
+
+// FreezeTree stops everything of the node, the jobs included, as the freezing of
+// its machine does. It stops the parents first, so that nothing new is born.
+func (n *Node) FreezeTree() { n.signalTree(syscall.SIGSTOP) }
+
+// ThawTree ends a FreezeTree.
+func (n *Node) ThawTree() { n.signalTree(syscall.SIGCONT) }
+
+func (n *Node) signalTree(sig syscall.Signal) {
+	n.t.Helper()
+	n.Signal(sig)
+	for _, pid := range Tree(n.PID())[1:] {
+		_ = syscall.Kill(pid, sig) // it may have ended meanwhile
+	}
 }
 
 // Wipe removes what the data dir holds. The agent must be down.
