@@ -26,14 +26,38 @@ const (
 	UnknownStart   = "a process started for no listed fire"
 	WrongRun       = "a process started for another run"
 	Early          = "started early"
+	Late           = "started past its deadline"
 	TwoAtATime     = "two attempts at a time"
+	TwoRuns        = "two runs at a time"
 )
+
+// ExecSlack is by how much a process may show its deadline to be passed: what
+// lies between its exec and its first line, on a busy machine.
+const ExecSlack = 500 * time.Millisecond
 
 // Due are the instants that a job's schedule names, within the time that is
 // checked.
 type Due struct {
 	Job      fsm.JobKey
 	Instants []fsm.Time
+	// Terms are what the job's file and the faults allow.
+	Terms Terms
+}
+
+// Terms say what may become of a job's fires besides one start of each shard.
+type Terms struct {
+	// Again: a shard may be tried again, because it failed or its node was lost:
+	// each attempt may start once.
+	Again bool
+	// Beside: an attempt may run beside the one before (idempotent).
+	Beside bool
+	// Cut: a run may be cancelled before its process has written anything.
+	Cut bool
+	// Alone: runs must not overlap.
+	Alone bool
+	// Within is the start deadline; 0 means that there is none. What has been
+	// moved or lost and so is a later attempt is not judged by it.
+	Within time.Duration
 }
 
 // Every returns the instants of a schedule that is due at each multiple of step:
@@ -91,18 +115,19 @@ type fireKey struct {
 type checker struct {
 	Evidence
 	due    map[fireKey]bool
+	terms  map[fsm.JobKey]Terms
 	fires  map[fireKey][]fsm.Fire
 	begins map[fireKey][]record.Record
 	found  Verdict
 }
 
 // Check decides whether every due instant had exactly one outcome, and every
-// one that ran exactly one start, not early. Each task of a run counts by
+// one that ran exactly one start, not early, or what its job's terms allow. Each task of a run counts by
 // itself; so do manual runs, which have no instant. A process of an instant
 // outside of what was due is left alone: the cluster goes on while it is asked.
 func Check(e Evidence) *Verdict {
 	c := &checker{
-		Evidence: e, due: map[fireKey]bool{}, fires: map[fireKey][]fsm.Fire{}, begins: map[fireKey][]record.Record{},
+		Evidence: e, due: map[fireKey]bool{}, terms: map[fsm.JobKey]Terms{}, fires: map[fireKey][]fsm.Fire{}, begins: map[fireKey][]record.Record{},
 		found: Verdict{Skipped: map[string]int{}},
 	}
 	c.index()
@@ -120,6 +145,7 @@ func Check(e Evidence) *Verdict {
 
 func (c *checker) index() {
 	for _, d := range c.Due {
+		c.terms[d.Job] = d.Terms
 		for _, at := range d.Instants {
 			c.due[fireKey{d.Job, at}] = true
 		}
@@ -184,26 +210,36 @@ func (c *checker) instant(key fireKey) {
 }
 
 func (c *checker) ran(key fireKey, fire fsm.Fire, begins []record.Record) {
+	terms := c.terms[key.job]
 	if len(begins) == 0 {
-		c.add(RanNotStarted, key)
+		if !terms.Cut && fire.Reason != fsm.ReasonLost {
+			c.add(RanNotStarted, key)
+		}
 		return
 	}
 	starts := map[string]int{}
-	first := begins[0].At
+	first := begins[0]
 	for _, b := range begins {
 		if b.Run != fire.RunID {
 			c.add(WrongRun, key)
 		}
-		if starts[shardOf(b)]++; starts[shardOf(b)] == 2 {
+		start := shardOf(b)
+		if terms.Again {
+			start = fmt.Sprintf("%s attempt %d", start, b.Attempt)
+		}
+		if starts[start]++; starts[start] == 2 {
 			c.add(StartedTwice, key)
 		}
-		if b.At.Before(first) {
-			first = b.At
+		if b.At.Before(first.At) {
+			first = b
 		}
 	}
-	late := first.Sub(key.at.Time())
+	late := first.At.Sub(key.at.Time())
 	if late < -Skew {
 		c.add(Early, key)
+	}
+	if terms.Within > 0 && first.Attempt == 1 && late > terms.Within+ExecSlack {
+		c.add(Late, key)
 	}
 	c.found.Late = append(c.found.Late, late)
 }
@@ -229,39 +265,6 @@ func (c *checker) undue(d Due) {
 			c.add(UnknownStart, key)
 		}
 	}
-}
-
-// together finds attempts of one shard whose lives overlap. A process that was
-// killed has written no end; only what is known to overlap counts.
-func (c *checker) together() {
-	lives := map[string][]life{}
-	for _, r := range c.Records {
-		list := lives[shardOf(r)]
-		if r.Event == record.Begin {
-			lives[shardOf(r)] = append(list, life{begin: r})
-			continue
-		}
-		for i := range list {
-			if list[i].begin.PID == r.PID && list[i].begin.Attempt == r.Attempt && list[i].begin.Node == r.Node {
-				list[i].end = r.At
-			}
-		}
-	}
-	for _, list := range lives {
-		slices.SortFunc(list, func(a, b life) int { return a.begin.At.Compare(b.begin.At) })
-		for i := 1; i < len(list); i++ {
-			if list[i-1].end.After(list[i].begin.At) {
-				key, _ := keyOf(list[i].begin)
-				c.add(TwoAtATime, key)
-			}
-		}
-	}
-}
-
-// life is a process from its begin to its end, which is zero if it wrote none.
-type life struct {
-	begin record.Record
-	end   time.Time
 }
 
 func (c *checker) add(kind string, key fireKey) {

@@ -77,6 +77,35 @@ func TestCheckFinds(t *testing.T) {
 			[]string{SkippedStarted},
 		},
 		"early": {func(e *Evidence) { e.Records[0].At = at(1).Time().Add(-Skew - ms) }, []string{Early}},
+		"the same attempt again": {
+			func(e *Evidence) {
+				e.Due[0].Terms.Again = true
+				e.Records = append(e.Records, process("A", at(1), 1, 20*ms, 30*ms)...)
+			},
+			[]string{StartedTwice},
+		},
+		"past its deadline": {
+			func(e *Evidence) {
+				e.Due[0].Terms.Within = time.Second
+				e.Records[0].At = at(1).Time().Add(time.Second + ExecSlack + ms)
+			},
+			[]string{Late},
+		},
+		"two runs at a time": {
+			func(e *Evidence) {
+				e.Due[0].Terms.Alone = true
+				e.Records[1].At = at(2).Time().Add(3 * ms)
+			},
+			[]string{TwoRuns},
+		},
+		"two at a time, one of them killed": {
+			func(e *Evidence) {
+				e.Due[0].Terms.Again = true
+				e.Records[1].Event = record.Alive
+				e.Records = append(e.Records, process("A", at(1), 2, 9*ms, 30*ms)...)
+			},
+			[]string{TwoAtATime},
+		},
 		"an instant not due": {
 			func(e *Evidence) {
 				e.Fires = append(e.Fires, fsm.Fire{Namespace: "default", Job: "tick", ScheduledAt: at(1) + second/2, Outcome: fsm.OutcomeSkipped})
@@ -103,6 +132,17 @@ func TestCheckFinds(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestCheckTerms: what a job's terms allow is no violation.
+func TestCheckTerms(t *testing.T) {
+	ms := time.Millisecond
+	e := good()
+	e.Due[0].Terms = Terms{Again: true, Beside: true, Cut: true, Within: time.Second}
+	e.Records = append(e.Records[:2], process("A", at(1), 2, 5*ms, 2000*ms)...)
+	if v := Check(e); len(v.Violations) > 0 {
+		t.Error(v.Violations)
 	}
 }
 

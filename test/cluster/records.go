@@ -43,6 +43,19 @@ func (r *Records) Task(name string, stay time.Duration, code int) fsm.Task {
 	return fsm.Task{Name: name, Driver: fsm.DriverExec, Command: argv[0], Args: argv[1:]}
 }
 
+// Watched returns a task whose process gives signs of life, so that the record
+// tells how long one that was killed has lived. It fails in its first attempts, as
+// many as fails says.
+func (r *Records) Watched(name string, stay time.Duration, fails int) fsm.Task {
+	r.t.Helper()
+	task := r.Task(name, stay, 0)
+	task.Env = map[string]string{record.AliveVariable: "1"}
+	if fails > 0 {
+		task.Args = append(r.Command(stay, 1)[1:], strconv.Itoa(fails))
+	}
+	return task
+}
+
 // Read returns what has been written so far.
 func (r *Records) Read() []record.Record {
 	r.t.Helper()

@@ -19,6 +19,7 @@ const (
 	pathHeartbeat = "/v1/internal/heartbeat"
 	pathReports   = "/v1/internal/reports"
 	pathStats     = "/v1/internal/stats"
+	pathState     = "/v1/internal/state"
 )
 
 // supervisorPatience is how long the process half may take to answer.

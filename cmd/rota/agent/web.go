@@ -71,7 +71,22 @@ func (a *Agent) internal() http.Handler {
 	mux.HandleFunc("GET "+pathStats, func(w http.ResponseWriter, r *http.Request) {
 		answerJSON(w, r, nil, func() (any, error) { return membership.LocalStats(a.raft.Raft()) })
 	})
+	mux.HandleFunc("GET "+pathState, func(w http.ResponseWriter, r *http.Request) {
+		answerJSON(w, r, nil, func() (any, error) { return a.replica(), nil })
+	})
 	return mux
+}
+
+// replica is what a node's state comes to: replicas at the same index have the
+// same hash.
+type replica struct {
+	Index uint64 `json:"index"`
+	Hash  string `json:"hash"`
+}
+
+func (a *Agent) replica() replica {
+	index, hash := a.store.Hash()
+	return replica{index, hash}
 }
 
 // answerJSON decodes the body into in, if there is one to decode, and writes

@@ -14,9 +14,14 @@ import (
 	"time"
 )
 
-// Events of a process.
+// AliveVariable in the environment of a process asks it for signs of life.
+const AliveVariable = "ROTA_RECORD_ALIVE"
+
+// Events of a process. An Alive, which is written only if it is asked for, says
+// that it lives on: one that is killed writes no end.
 const (
 	Begin = "begin"
+	Alive = "alive"
 	End   = "end"
 )
 
@@ -80,7 +85,7 @@ func (r Record) String() string {
 // Parse reads a line.
 func Parse(line string) (Record, error) {
 	f := strings.Split(line, "\t")
-	if len(f) != fields || (f[0] != Begin && f[0] != End) {
+	if len(f) != fields || (f[0] != Begin && f[0] != Alive && f[0] != End) {
 		return Record{}, fmt.Errorf("%w: %q", ErrMalformed, line)
 	}
 	r := Record{Event: f[0], Namespace: f[1], Job: f[2], Run: f[4], Task: f[5], Node: f[9]}
