@@ -30,6 +30,9 @@ const (
 	OpReplaceRuns    Opcode = 15
 	OpTimeoutRuns    Opcode = 16
 	OpRetryRun       Opcode = 17
+
+	OpRecordDeliveries Opcode = 18
+	OpNoteSlowRuns     Opcode = 19
 )
 
 // An entry is an envelope of six bytes and a msgpack body:
@@ -95,6 +98,8 @@ var dispatch = makeDispatch(
 	def(OpReplaceRuns, "replace_runs", applyReplaceRuns),
 	def(OpTimeoutRuns, "timeout_runs", applyTimeoutRuns),
 	def(OpRetryRun, "retry_run", applyRetryRun),
+	def(OpRecordDeliveries, "record_deliveries", applyRecordDeliveries),
+	def(OpNoteSlowRuns, "note_slow_runs", applyNoteSlowRuns),
 )
 
 func makeDispatch(defs ...opDef) map[Opcode]opDef {

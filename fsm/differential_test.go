@@ -22,10 +22,11 @@ type history struct {
 	attempts map[string]string
 	last     map[string]Attempt
 	ends     map[string]RunState
+	events   map[string]uint64
 }
 
 func newHistory(t *testing.T) *history {
-	return &history{t, map[string]string{}, map[string]string{}, map[string]Attempt{}, map[string]RunState{}}
+	return &history{t, map[string]string{}, map[string]string{}, map[string]Attempt{}, map[string]RunState{}, map[string]uint64{}}
 }
 
 func (h *history) see(v *View) {
@@ -44,6 +45,13 @@ func (h *history) see(v *View) {
 	}
 	for s := range scan[Shard](v, tableShards, indexID, nil) {
 		h.shard(v, s)
+	}
+	for n := range v.Notifications(0) {
+		event := fmt.Sprint(n.ID, "/", n.Block)
+		if seq, known := h.events[event]; known && seq != n.Seq {
+			h.t.Errorf("index %d: event %s (%s) was told by notification %d and again by %d", v.index, event, n.Name, seq, n.Seq)
+		}
+		h.events[event] = n.Seq
 	}
 	for r := range v.AllRuns("") {
 		id := fmt.Sprint(r.CreateIndex, r.ID, "/", r.Retries)

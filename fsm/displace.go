@@ -105,6 +105,9 @@ func loseAttempt(c *change, old *Shard, outcome, reason string, at Time) error {
 	s.Losses++
 	run := c.run(s.RunID)
 	job := c.job(s.JobKey())
+	if !run.Cancelling {
+		tellAttempt(c, EventLost, &s, &s.Current, reason, at)
+	}
 	stop := job == nil || job.Paused || why == WhyPause || why == WhyVersion || why == WhyReplace
 	switch {
 	case run.Cancelling:

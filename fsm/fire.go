@@ -156,7 +156,7 @@ func decideFire(c *change, d *FireDecision, at Time) error {
 	if skip != "" {
 		f.Outcome, f.Reason = OutcomeSkipped, skip
 		c.putFire(f)
-		settleFire(c, f)
+		settleFire(c, f, at)
 		return nil
 	}
 	return fireRun(c, f, d, at)
@@ -207,7 +207,7 @@ func fireRun(c *change, f *Fire, d *FireDecision, at Time) error {
 }
 
 // decideOutcome gives a run's fire its outcome, once.
-func decideOutcome(c *change, run *Run, outcome, reason string) {
+func decideOutcome(c *change, run *Run, outcome, reason string, at Time) {
 	if run.ScheduledAt == 0 {
 		return
 	}
@@ -221,11 +221,15 @@ func decideOutcome(c *change, run *Run, outcome, reason string) {
 		f.RunID = ""
 	}
 	c.putFire(&f)
-	settleFire(c, &f)
+	settleFire(c, &f, at)
 }
 
-// settleFire counts an outcome and drops the oldest ones past the limit.
-func settleFire(c *change, f *Fire) {
+// settleFire counts an outcome, drops the oldest ones past the limit, and tells of
+// a missed instant.
+func settleFire(c *change, f *Fire, at Time) {
+	if f.Reason == ReasonMissed {
+		tellMissed(c, f, at)
+	}
 	job := JobKey{f.Namespace, f.Job}
 	stats := c.statsFor(job)
 	if f.Outcome == OutcomeRan {

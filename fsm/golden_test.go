@@ -31,6 +31,9 @@ var commandTypes = map[Opcode]func() any{
 	OpReplaceRuns:    func() any { return new(ReplaceRuns) },
 	OpTimeoutRuns:    func() any { return new(TimeoutRuns) },
 	OpRetryRun:       func() any { return new(RetryRun) },
+
+	OpRecordDeliveries: func() any { return new(RecordDeliveries) },
+	OpNoteSlowRuns:     func() any { return new(NoteSlowRuns) },
 }
 
 // TestCommandEncodings pins the bytes of every command, each field filled: a

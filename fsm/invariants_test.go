@@ -40,6 +40,7 @@ func invariants(v *View) []string {
 	a.indexes()
 	a.deadlocks()
 	a.follows()
+	a.notifications()
 	fires := map[string]string{}
 	for _, r := range a.runs {
 		a.run(r)
@@ -127,8 +128,13 @@ func (a *audit) indexes() {
 	for r := range a.v.Deadlines() {
 		bounded[r.ID] = true
 	}
+	slow := map[string]bool{}
+	for r := range a.v.SlowRuns() {
+		slow[r.ID] = true
+	}
 	for _, r := range a.runs {
 		a.require(bounded[r.ID] == (r.Deadline != 0 && !r.Cancelling && !r.State.Ended()), "run %s and the index of deadlines", r.ID)
+		a.require(r.Slow || slow[r.ID] == (r.SlowAt != 0 && !r.State.Ended()), "run %s and the index of slow runs", r.ID)
 		a.require(!r.TimedOut || r.State == RunFailed || r.Cancelling, "run %s has timed out and is %s", r.ID, r.State)
 		a.require(r.State != RunRunning || r.StartedAt == 0 || a.v.Spec(r) == nil || a.v.Spec(r).Timeout == 0 || r.Deadline != 0, "run %s has no deadline", r.ID)
 	}
@@ -246,6 +252,39 @@ func (a *audit) follows() {
 	slices.Sort(want)
 	slices.Sort(have)
 	a.require(slices.Equal(want, have), "after lists: %v, entries %v", want, have)
+}
+
+// notifications: the counts are right, the bounds are kept, and what waits can be
+// delivered.
+func (a *audit) notifications() {
+	pending, kept := 0, 0
+	jobs := map[JobKey]int{}
+	events := map[string]bool{}
+	for n := range a.v.Notifications(0) {
+		id := fmt.Sprint(n.ID, "/", n.Block)
+		a.require(!events[id], "event %s twice", id)
+		events[id] = true
+		a.require(n.Seq <= a.v.NotifyStats().Seq, "notification %d, the latest is said to be %d", n.Seq, a.v.NotifyStats().Seq)
+		if n.Status != NotificationPending {
+			kept++
+			a.require(n.Target == nil && n.Tail == nil, "notification %d is %s and keeps what it needed", n.Seq, n.Status)
+			continue
+		}
+		pending++
+		jobs[n.JobKey()]++
+		a.require(n.Target != nil && slices.Contains(n.Target.On, n.Name), "notification %d of %s goes to %v", n.Seq, n.Name, n.Target)
+	}
+	due := 0
+	for range a.v.DueNotifications() {
+		due++
+	}
+	for k, n := range jobs {
+		a.require(n <= MaxJobNotifications, "job %s has %d notifications waiting", k, n)
+	}
+	stats := a.v.NotifyStats()
+	a.require(pending == stats.Pending && kept == stats.Kept && due == pending, "%d notifications wait, %d are due, %d are kept; the counts say %+v", pending, due, kept, stats)
+	a.require(pending <= MaxNotifications && kept <= MaxKeptNotifications, "%d notifications wait, %d are kept", pending, kept)
+	a.require(stats.Seq == uint64(pending)+stats.Delivered+stats.Failed+stats.Dropped, "%d notifications wait; the counts say %+v", pending, stats)
 }
 
 // unopened: a fire that has not started is undecided and sits in its gate alone.

@@ -75,6 +75,11 @@ type JobSpec struct {
 	// After names jobs of the same namespace: once each of them has had a run
 	// that succeeded since this job's last run of that kind, a run starts.
 	After []string `codec:"af,omitempty" json:"after,omitempty"`
+	// ExpectedDuration is how long a run takes when nothing is wrong; 0 means that
+	// nobody has said.
+	ExpectedDuration Duration `codec:"ed,omitempty" json:"expected_duration,omitempty"`
+	// Notify says whom to tell of what becomes of the runs.
+	Notify []Notify `codec:"no,omitempty" json:"notify,omitempty"`
 }
 
 // Key returns the name of the job that the spec describes.

@@ -171,7 +171,7 @@ func supersede(c *change, cur *Cursor, at Time) {
 		f.Reason = ReasonPaused
 	}
 	c.putFire(f)
-	settleFire(c, f)
+	settleFire(c, f, at)
 }
 
 // withdrawFires takes back what an older version has committed ahead of its
@@ -215,7 +215,7 @@ func dropUnstarted(c *change, run *Run, gate *Shard, reason string, at Time) {
 		skipRun(c, run, reason, at)
 		return
 	}
-	decideOutcome(c, run, OutcomeRan, ReasonLost)
+	decideOutcome(c, run, OutcomeRan, ReasonLost, at)
 	failGate(c, run, gate, "may have started on a node that was lost", at)
 }
 

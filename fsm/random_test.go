@@ -67,6 +67,13 @@ func authorSpec(i, change int) JobSpec {
 			s.After = []string{"manual", "allow"}[:change%3]
 		}
 	}
+	if i%2 == 0 || change%3 == 0 {
+		s.ExpectedDuration = Duration(5 * second)
+		s.Notify = []Notify{
+			{Kind: NotifyWebhook, On: EventNames, URL: "http://127.0.0.1/hook", Secret: "s"},
+			{Kind: NotifyExec, On: []string{EventFailure, EventMissed}, Command: "tell"},
+		}
+	}
 	s.History.Runs, s.History.Age = 3+change%3, Duration(20*second)
 	s.Labels = map[string]string{"change": fmt.Sprint(change % 4), "a": "b", "c": "d"}
 	if len(s.Schedules) > 0 && change%2 == 0 {
@@ -83,7 +90,7 @@ var (
 		"arm", "started", "succeeded", "failed", "cancelled", "killed", "never", "skipped", "missed",
 		"move", "lose", "leader_skip", "leader_miss", "strand", "stale_report", "stale_arm",
 	}
-	jobEvents = []string{"pause", "resume", "new_version", "manual", "cancel", "delete", "prune", "replace", "retry", "timeout"}
+	jobEvents = []string{"pause", "resume", "new_version", "manual", "cancel", "delete", "prune", "replace", "retry", "timeout", "slow"}
 	allEvents = slices.Concat(shardEvents, jobEvents)
 )
 
@@ -124,6 +131,8 @@ func (a *author) step() (Opcode, any) {
 		return a.nonsense()
 	case n < 46:
 		return OpRaiseFormat, RaiseFormat{Format: a.rng.IntN(4)}
+	case n < 48:
+		return a.deliver(v)
 	case n < 52:
 		return a.startRun(a.anyJob())
 	}
@@ -313,6 +322,15 @@ func (a *author) command(v *View, s *Shard, event string) (Opcode, any) {
 			}
 		}
 		return OpTimeoutRuns, late
+	case "slow":
+		slow := NoteSlowRuns{At: a.now, IDs: []string{s.RunID}}
+		for r := range v.SlowRuns() {
+			if a.rng.IntN(2) == 0 {
+				slow.At = max(slow.At, r.SlowAt)
+				slow.IDs = append(slow.IDs, r.ID, r.ID)
+			}
+		}
+		return OpNoteSlowRuns, slow
 	case "prune":
 		return OpPruneHistory, PruneHistory{a.now, []JobKey{job}}
 	case "replace":
@@ -348,43 +366,4 @@ func (a *author) reportOf(s *Shard, event string) ReportAttempts {
 		c.Reports = append(c.Reports, r) // sent twice
 	}
 	return c
-}
-
-// nonsense is a command of legal bytes and absurd content.
-func (a *author) nonsense() (Opcode, any) {
-	odd := []string{"", "\x00", "forbid\x00", "n1", "m1", "a", strings.Repeat("long", 100)}
-	text := func() string { return odd[a.rng.IntN(len(odd))] }
-	number := func() int { return []int{-1 << 62, -1, 0, 1, 1 << 40, 1<<63 - 1}[a.rng.IntN(6)] }
-	k := JobKey{text(), text()}
-	ref := AttemptRef{text(), text(), number(), number()}
-	at := Time(number())
-	switch a.rng.IntN(14) {
-	case 11:
-		return OpTimeoutRuns, TimeoutRuns{at, []string{text(), ""}}
-	case 12:
-		return OpRetryRun, RetryRun{at, text(), number()}
-	case 0:
-		return OpDecideFires, DecideFires{at, []FireDecision{{Job: k, Version: uint64(number()), Schedule: number(), Instant: Time(number()), Count: number(), Arm: &Placement{}}}}
-	case 1:
-		return OpArmShards, ArmShards{at, []Placement{{AttemptRef: ref, Node: text()}, {}}}
-	case 2:
-		return OpReportAttempts, ReportAttempts{at, text(), uint64(a.rng.Int()), []Report{{AttemptRef: ref, Kind: ReportEnded}, {}}}
-	case 3:
-		return OpDisplaceShards, DisplaceShards{at, DisplaceKind(text()), []AttemptRef{ref, {}}, text()}
-	case 4:
-		return OpStartRun, StartRun{At: at, ID: text(), Job: k}
-	case 5:
-		return OpCancelRun, CancelRun{at, text()}
-	case 6:
-		return OpDeleteJob, DeleteJob{at, k}
-	case 7:
-		return OpSetPaused, SetPaused{at, k, true}
-	case 8:
-		return OpPruneHistory, PruneHistory{at, []JobKey{k, {}}}
-	case 9:
-		return OpReplaceRuns, ReplaceRuns{at, text()}
-	case 10:
-		return OpRegisterNode, RegisterNode{at, Node{ID: text(), Name: text(), Capacity: number()}}
-	}
-	return OpPutJobs, PutJobs{at, []PutJob{{Spec: JobSpec{Namespace: text(), Name: text(), Tasks: []Task{{}}, Schedules: make([]Schedule, 3)}, Next: []Time{at}}}}
 }

@@ -211,7 +211,7 @@ func skipRun(c *change, run *Run, reason string, at Time) {
 		cancelUnstarted(c, run, reason, at)
 		return
 	}
-	decideOutcome(c, run, OutcomeSkipped, reason)
+	decideOutcome(c, run, OutcomeSkipped, reason, at)
 	freeManual(c, run.JobKey(), run.ID, at)
 	dropRun(c, run)
 }

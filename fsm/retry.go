@@ -20,6 +20,7 @@ func retry(c *change, old *Shard, task *Task, at Time) bool {
 	endAttempt(&s)
 	s.State, s.Why = ShardPending, ""
 	c.putShard(&s)
+	tellAttempt(c, EventRetry, &s, lastOf(&s), s.Reason, at)
 	return true
 }
 

@@ -65,6 +65,10 @@ type Run struct {
 	Deadline Time `codec:"dl,omitempty" json:"deadline"`
 	// TimedOut: the run is ending, or has ended, because of its Deadline.
 	TimedOut bool `codec:"to,omitempty" json:"timed_out,omitempty"`
+	// SlowAt is when the run has taken longer than its job expects; unset if nobody
+	// has said. Slow: it did, and that was noted.
+	SlowAt Time `codec:"sl,omitempty" json:"slow_at,omitzero"`
+	Slow   bool `codec:"sw,omitempty" json:"slow,omitempty"`
 	// Retries counts how often the run was taken up again after its end.
 	Retries int `codec:"rt,omitempty" json:"retries,omitempty"`
 	// Params are the values of the job's parameters, defaults included.
@@ -120,7 +124,7 @@ func admitRun(c *change, run *Run, at Time) {
 
 // openRun notes that the gate has started, and frees the other roots.
 func openRun(c *change, run *Run, at Time) {
-	decideOutcome(c, run, OutcomeRan, "")
+	decideOutcome(c, run, OutcomeRan, "", at)
 	if run.Opened && run.State == RunRunning {
 		return
 	}
@@ -146,11 +150,15 @@ func openRun(c *change, run *Run, at Time) {
 	releaseReady(c, &r, at)
 }
 
-// setDeadline bounds the run from the given instant, if its job says so.
+// setDeadline bounds the run from the given instant, and says from when on it is
+// slow, if its job says so.
 func (r *Run) setDeadline(spec *JobSpec, from Time) {
-	r.Deadline = 0
+	r.Deadline, r.SlowAt, r.Slow = 0, 0, false
 	if spec.Timeout > 0 && from > 0 {
 		r.Deadline = from.Add(spec.Timeout)
+	}
+	if spec.ExpectedDuration > 0 && from > 0 {
+		r.SlowAt = from.Add(spec.ExpectedDuration)
 	}
 }
 
@@ -172,7 +180,8 @@ func endRun(c *change, run *Run, at Time) {
 	if r.State == RunSucceeded {
 		dropItems(c, &r)
 	}
-	decideOutcome(c, &r, OutcomeRan, "")
+	decideOutcome(c, &r, OutcomeRan, "", at)
+	tellRun(c, &r, at)
 	afterRun(c, r.JobKey(), r.ID)
 	if r.State == RunSucceeded {
 		startFollowers(c, &r, at)

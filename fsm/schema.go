@@ -20,6 +20,9 @@ const (
 	tableStats    = "stats"
 	tableSettings = "settings"
 	tableFollows  = "follows"
+
+	tableNotifications = "notifications"
+	tableNotifyStats   = "notify_stats"
 )
 
 // Secondary indexes.
@@ -39,8 +42,13 @@ const (
 	byNode = "node"
 	// byPending lists the shards that wait for a place.
 	byPending = "pending"
-	// byDue orders the cursors by their next instant.
+	// byDue orders the cursors by their next instant, and the pending
+	// notifications by that of their next try.
 	byDue = "due"
+	// bySlow orders the runs that are to be noted as slow.
+	bySlow = "slow"
+	// byKept lists the notifications that have failed or were dropped.
+	byKept = "kept"
 )
 
 // keyFunc returns an object's key in one index, or nil if it does not belong.
@@ -123,6 +131,12 @@ func schema() *memdb.DBSchema {
 					return nil
 				}
 				return append(timeKey(r.Deadline), r.ID...)
+			}),
+			index(bySlow, func(r *Run) []byte {
+				if r.SlowAt == 0 || r.Slow || r.State.Ended() {
+					return nil
+				}
+				return append(timeKey(r.SlowAt), r.ID...)
 			})),
 		tableOf(tableTasks, index(indexID, func(t *RunTask) []byte { return taskKey(t.RunID, t.Name) })),
 		tableOf(tableShards,
@@ -143,10 +157,37 @@ func schema() *memdb.DBSchema {
 		tableOf(tableStats, index(indexID, func(s *JobStats) []byte { return jobKey(JobKey{s.Namespace, s.Job}) })),
 		tableOf(tableSettings, index(indexID, func(*Settings) []byte { return text("settings") })),
 		tableOf(tableFollows, index(indexID, func(f *Follow) []byte { return followKey(f.Namespace, f.Upstream, f.Job) })),
+		tableOf(tableNotifications, notificationIndexes()...),
+		tableOf(tableNotifyStats, index(indexID, func(*NotifyStats) []byte { return text("notifications") })),
 	} {
 		s.Tables[t.Name] = t
 	}
 	return s
+}
+
+// notificationIndexes orders all notifications by their numbers, and the pending
+// ones also by job, by number and by the instant of their next try.
+func notificationIndexes() []*memdb.IndexSchema {
+	pending := func(key keyFunc[Notification]) keyFunc[Notification] {
+		return func(n *Notification) []byte {
+			if n.Status != NotificationPending {
+				return nil
+			}
+			return key(n)
+		}
+	}
+	return []*memdb.IndexSchema{
+		index(indexID, func(n *Notification) []byte { return number(n.Seq) }),
+		index(byPending, pending(func(n *Notification) []byte { return number(n.Seq) })),
+		index(byJob, pending(func(n *Notification) []byte { return append(jobKey(n.JobKey()), number(n.Seq)...) })),
+		index(byDue, pending(func(n *Notification) []byte { return append(timeKey(n.NextAt), number(n.Seq)...) })),
+		index(byKept, func(n *Notification) []byte {
+			if n.Status == NotificationPending {
+				return nil
+			}
+			return number(n.Seq)
+		}),
+	}
 }
 
 // Keys are texts ended by a zero byte, which no name may contain, and big-endian

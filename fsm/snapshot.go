@@ -50,6 +50,8 @@ var rowTypes = []rowType{
 	{9, tableTasks, func() any { return new(RunTask) }},
 	{10, tableShards, func() any { return new(Shard) }},
 	{11, tableFollows, func() any { return new(Follow) }},
+	{12, tableNotifications, func() any { return new(Notification) }},
+	{13, tableNotifyStats, func() any { return new(NotifyStats) }},
 }
 
 type snapshot struct{ view *View }

@@ -17,7 +17,7 @@ func busy(t testing.TB) *lab {
 	l.must(OpRaiseFormat, RaiseFormat{Format: 2})
 	for i := range 5 {
 		name := fmt.Sprint("job-", i)
-		l.put(spec(name, 1, task("a"), task("b", "a")))
+		l.put(telling(spec(name, 1, task("a"), task("b", "a"))))
 		run := l.fired(name, on("n1"))
 		if i > 0 {
 			l.took(l.report(l.gate(run), ReportStarted, ""))

@@ -81,6 +81,7 @@ func (s *JobSpec) Validate() []*FieldError {
 	v.duration("timeout", s.Timeout)
 	v.params(s)
 	v.after(s)
+	v.notify(s)
 	if n := len(encode(s)); n > MaxSpecBytes {
 		v.add("job", "its content takes %d bytes, at most %d are allowed", n, MaxSpecBytes)
 	}
@@ -221,9 +222,7 @@ func (v *validator) limits(path string, t *Task) {
 	if t.Umask != "" && !umaskForm.MatchString(t.Umask) {
 		v.add(path+" umask", "%q: want three octal digits, such as \"027\"", t.Umask)
 	}
-	if strings.ContainsAny(t.User, " \t\n\x00/") || len(t.User) > MaxNameLength {
-		v.add(path+" user", "%q: want a name, a uid, or uid:gid", t.User)
-	}
+	v.user(path+" user", t.User)
 	if !(t.CPU >= 0 && t.CPU <= MaxCPU) { // not a number is neither
 		v.add(path+" cpu", "%v is outside 0 to %d cores", t.CPU, MaxCPU)
 	}
@@ -231,6 +230,12 @@ func (v *validator) limits(path string, t *Task) {
 		v.add(path+" memory", "%d bytes is less than %d", t.Memory, MinMemory)
 	}
 	v.between(path+" pids", int64(t.Pids), 0, MaxPids)
+}
+
+func (v *validator) user(path, s string) {
+	if strings.ContainsAny(s, " \t\n\x00/") || len(s) > MaxNameLength {
+		v.add(path, "%q: want a name, a uid, or uid:gid", s)
+	}
 }
 
 // call checks the request of the http driver.

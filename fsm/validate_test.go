@@ -58,6 +58,27 @@ func TestValidate(t *testing.T) {
 		{"an escaped reference", func(s *JobSpec) { s.Tasks[0].Args = []string{"$${run.what} $HOME $"} }, ""},
 		{"a reference to no param", func(s *JobSpec) { s.Tasks[0].Env = map[string]string{"A": "${params.x}"} }, `task "a" env: ${params.x}: the job has no param "x"`},
 		{"output of a stranger", func(s *JobSpec) { s.Tasks[2].Dir = "/${tasks.a.output}" }, `task "c" dir: ${tasks.a.output}: depends_on does not name`},
+		{"a slow nobody can know", func(s *JobSpec) { s.Notify = hooks(Notify{On: []string{EventSlow}}) }, `notify[0] on: "slow" needs the job's expected_duration`},
+		{"no event", func(s *JobSpec) { s.Notify = hooks(Notify{On: []string{}}) }, `notify[0] on: want at least one of success,`},
+		{"an unknown event", func(s *JobSpec) { s.Notify = hooks(Notify{On: []string{"end"}}) }, `notify[0] on: "end": want one of success,`},
+		{"an event twice", func(s *JobSpec) { s.Notify = hooks(Notify{On: []string{EventRetry, EventRetry}}) }, `notify[0] on: names "retry" twice`},
+		{"an unknown kind", func(s *JobSpec) { s.Notify = hooks(Notify{Kind: "mail"}) }, `notify[0]: "mail": want notify "webhook"`},
+		{"a webhook to nowhere", func(s *JobSpec) { s.Notify = hooks(Notify{Kind: NotifyWebhook}) }, `notify[0] url: a webhook needs a url`},
+		{"a webhook to a file", func(s *JobSpec) { s.Notify = hooks(Notify{URL: "file:///etc"}) }, `notify[0] url: want a form`},
+		{"two secrets", func(s *JobSpec) { s.Notify = hooks(Notify{Secret: "a", SecretFile: "/b"}) }, `notify[0] secret_file: secret and`},
+		{"a secret somewhere", func(s *JobSpec) { s.Notify = hooks(Notify{SecretFile: "b"}) }, `notify[0] secret_file: "b": want an absolute`},
+		{"a webhook that runs", func(s *JobSpec) { s.Notify = hooks(Notify{Command: "a"}) }, `notify[0]: a webhook takes no command`},
+		{"an exec of nothing", func(s *JobSpec) { s.Notify = hooks(Notify{Kind: NotifyExec}) }, `notify[0] command: an exec needs`},
+		{"an exec that posts", func(s *JobSpec) { s.Notify = hooks(Notify{Kind: NotifyExec, Command: "a", Secret: "b"}) }, `notify[0]: an exec takes no url`},
+		{"a zero byte in a command", func(s *JobSpec) { s.Notify = hooks(Notify{Kind: NotifyExec, Command: "a\x00"}) }, `notify[0] args: a command line`},
+		{"an exec's env", func(s *JobSpec) {
+			s.Notify = hooks(Notify{Kind: NotifyExec, Command: "a", Env: map[string]string{"=": ""}})
+		}, `notify[0] env: "="`},
+		{"an exec's user", func(s *JobSpec) { s.Notify = hooks(Notify{Kind: NotifyExec, Command: "a", User: "a b"}) }, `notify[0] user: "a b"`},
+		{"an endless try", func(s *JobSpec) { s.Notify = hooks(Notify{Timeout: MaxNotifyTimeout + 1}) }, `notify[0] timeout: 1m0.000000001s`},
+		{"a huge block", func(s *JobSpec) { s.Notify = hooks(Notify{Secret: Secret(strings.Repeat("x", MaxNotifyBytes))}) }, `notify[0]: the block takes`},
+		{"too many receivers", func(s *JobSpec) { s.Notify = many(hooks(Notify{})[0], MaxNotifyBlocks+1) }, `notify: at most 16`},
+		{"a negative expectation", func(s *JobSpec) { s.ExpectedDuration = -1 }, `expected_duration: `},
 		{"output of a dependency", func(s *JobSpec) { s.Tasks[2].Dir = "/${tasks.b.output}" }, ""},
 		{"param without a default", func(s *JobSpec) { s.Params = []Param{{Name: "x"}} }, `param "x" default: a job that starts by itself`},
 		{"params that differ by case", func(s *JobSpec) { s.Params = []Param{{Name: "x", Default: new("")}, {Name: "X", Default: new("")}} }, `param "X": there is already`},
@@ -107,4 +128,18 @@ func TestValidateNamesEnvInOrder(t *testing.T) {
 			t.Fatalf("found %v", errs)
 		}
 	}
+}
+
+// hooks completes a notify block with what is needed of a valid one.
+func hooks(n Notify) []Notify {
+	if n.Kind == "" {
+		n.Kind = NotifyWebhook
+		if n.URL == "" {
+			n.URL = "http://127.0.0.1/"
+		}
+	}
+	if n.On == nil {
+		n.On = []string{EventFailure}
+	}
+	return []Notify{n}
 }

@@ -90,7 +90,7 @@ func (a *API) getJob(r *http.Request) (reader, error) {
 		if kept == nil {
 			return reply{}, fmt.Errorf("version %d of job %s: %w", n, key, fsm.ErrNotFound)
 		}
-		row.Spec = &kept.Spec
+		row.Spec = kept.Spec.Redacted()
 		return reply{body: row, newest: jobNewest(&row)}, nil
 	}, nil
 }

@@ -146,7 +146,12 @@ func changesOf(ctx context.Context, client *api.Client, spec *fsm.JobSpec) ([]sp
 	case old.Spec == nil:
 		return nil, errors.New("the agent did not send the content of job " + spec.Key().String())
 	}
-	return compareSpecs(old.Spec, spec)
+	changes, err := compareSpecs(old.Spec, spec.Redacted())
+	if err == nil && len(changes) == 0 { // the agent does not send secrets
+		hidden := json.RawMessage(`"` + fsm.RedactedSecret + `"`)
+		changes = []specChange{{"notify secret, which is not shown", hidden, hidden}}
+	}
+	return changes, err
 }
 
 func (p plan) changes() bool {
