@@ -9,7 +9,9 @@ import (
 // Timing holds the protocol's durations. Every node of a cluster must use the
 // same ones: a leader's patience must outlast any lease that an agent believes in.
 type Timing struct {
-	// Horizon is how far ahead of its instant a fire is committed.
+	// Horizon is how far ahead of its instant a fire is committed. Most instants
+	// lie on whole seconds: half a second beyond keeps the work of committing from
+	// falling on the very instants at which others start.
 	Horizon time.Duration
 	// Lease is how long a node may start work after contact with the leader.
 	Lease time.Duration
@@ -30,7 +32,7 @@ type Timing struct {
 // DefaultTiming returns what a cluster runs with.
 func DefaultTiming() Timing {
 	return Timing{
-		Horizon:   5 * time.Second,
+		Horizon:   5500 * time.Millisecond,
 		Lease:     3 * time.Second,
 		Heartbeat: 500 * time.Millisecond,
 		Margin:    500 * time.Millisecond,

@@ -149,6 +149,27 @@ func TestBetweenCountsWhatItDoesNotList(t *testing.T) {
 	}
 }
 
+// A jitter of a few seconds would leave a thousand jobs at a few instants, if it
+// were dealt out in whole ones.
+func TestShortJitterIsFine(t *testing.T) {
+	seen := map[time.Duration]bool{}
+	for i := range 1000 {
+		spec := Spec{Every: time.Minute, Jitter: time.Second, JitterSeed: fmt.Sprintf("default/job-%d", i)}
+		next, _, err := mustCompile(t, spec).Next(time.Unix(0, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		offset := time.Duration(next.UnixNano()) % time.Minute
+		if offset >= time.Second {
+			t.Fatalf("%s is moved by %v", spec.JitterSeed, offset)
+		}
+		seen[offset] = true
+	}
+	if len(seen) < 500 {
+		t.Errorf("1,000 jobs are due at %d instants of the second", len(seen))
+	}
+}
+
 func TestJitterSpreadsAndStays(t *testing.T) {
 	const jobs, buckets = 1000, 10
 	var spread [buckets]int

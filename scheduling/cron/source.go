@@ -88,6 +88,11 @@ func inRange(t time.Time) bool {
 	return t.Unix() >= startSecond && t.Unix() < endSecond
 }
 
+// fineJitter is the widest jitter that is dealt out in milliseconds. Wider ones
+// are in whole seconds: enough places for many jobs, and instants that are easy to
+// read.
+const fineJitter = time.Minute
+
 // compileJitter returns the amount by which the schedule moves.
 func compileJitter(spec Spec) (time.Duration, error) {
 	switch {
@@ -99,7 +104,7 @@ func compileJitter(spec Spec) (time.Duration, error) {
 		return 0, attributeError("jitter", errors.New("jitter needs a seed, such as the job's name"))
 	}
 	unit := time.Second
-	if spec.Jitter < unit {
+	if spec.Jitter <= fineJitter {
 		unit = time.Millisecond
 	}
 	steps := uint64((spec.Jitter + unit - 1) / unit)

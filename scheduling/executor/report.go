@@ -16,7 +16,7 @@ const (
 	// replayPause is how often a report that waits for the log is looked at.
 	replayPause = 20 * time.Millisecond
 	// startPatience and startPoll bound how reports wait for starts.
-	startPatience = 20 * time.Millisecond
+	startPatience = 50 * time.Millisecond
 	startPoll     = time.Millisecond
 	// reportTimeout bounds one call to the leader.
 	reportTimeout = 5 * time.Second

@@ -21,7 +21,7 @@ func at(n int) fsm.Time { return 1_700_000_000*second + fsm.Time(n)*second }
 // good is the evidence of three instants: two ran, on two nodes, and the last
 // was skipped.
 func good() Evidence {
-	e := Evidence{Due: []Due{Every(tick, time.Second, at(0), at(3))}}
+	e := Evidence{Due: []Due{Every(tick, time.Second, 0, at(0), at(3))}}
 	for i, run := range []string{"A", "B"} {
 		e.Fires = append(e.Fires, fsm.Fire{Namespace: "default", Job: "tick", ScheduledAt: at(i + 1), Outcome: fsm.OutcomeRan, RunID: run})
 		e.Records = append(e.Records, process(run, at(i+1), 1, 2*time.Millisecond, 10*time.Millisecond)...)
@@ -149,7 +149,7 @@ func TestCheckTerms(t *testing.T) {
 // TestCheckSummaryRow: one row may stand for many missed instants.
 func TestCheckSummaryRow(t *testing.T) {
 	e := Evidence{
-		Due: []Due{Every(tick, time.Second, at(0), at(5))},
+		Due: []Due{Every(tick, time.Second, 0, at(0), at(5))},
 		Fires: []fsm.Fire{{
 			Namespace: "default", Job: "tick", ScheduledAt: at(1), Until: at(5), Count: 5,
 			Outcome: fsm.OutcomeSkipped, Reason: fsm.ReasonMissed,

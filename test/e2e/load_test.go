@@ -29,17 +29,30 @@ type load struct {
 	records *cluster.Records
 	// since is when each job came to be: its instants after that are due.
 	since map[fsm.JobKey]fsm.Time
+	// phase is how far from whole seconds a job's instants are.
+	phase map[fsm.JobKey]fsm.Time
+	// spread is the part of each second over which the jobs are due.
+	spread time.Duration
 }
 
-// startLoad applies n jobs.
+// startLoad applies n jobs, which are all due at whole seconds.
 func startLoad(t *testing.T, c *cluster.Cluster, n int) *load {
 	t.Helper()
-	l := &load{t: t, c: c, records: cluster.NewRecords(t), since: map[fsm.JobKey]fsm.Time{}}
+	return startLoadOf(t, c, n, everySecond)
+}
+
+// startLoadOf applies n jobs of a schedule that is due once a second.
+func startLoadOf(t *testing.T, c *cluster.Cluster, n int, schedule fsm.Schedule) *load {
+	t.Helper()
+	l := &load{
+		t: t, c: c, records: cluster.NewRecords(t), spread: time.Duration(schedule.Jitter),
+		since: map[fsm.JobKey]fsm.Time{}, phase: map[fsm.JobKey]fsm.Time{},
+	}
 	var specs []fsm.JobSpec
 	for i := range n {
 		specs = append(specs, fsm.JobSpec{
 			Namespace: fsm.DefaultNamespace, Name: fmt.Sprintf("tick-%02d", i),
-			Schedules: []fsm.Schedule{everySecond},
+			Schedules: []fsm.Schedule{schedule},
 			Tasks:     []fsm.Task{l.records.Task("main", 0, 0)},
 			History:   fsm.History{Runs: 1000},
 		})
@@ -51,6 +64,7 @@ func startLoad(t *testing.T, c *cluster.Cluster, n int) *load {
 			t.Fatal(err)
 		}
 		l.since[job.Key()] = job.CreatedAt
+		l.phase[job.Key()] = job.Next % fsm.Time(time.Second)
 	}
 	return l
 }
@@ -70,7 +84,7 @@ func (l *load) verify() *cluster.Verdict {
 	to := fsm.At(time.Now())
 	evidence := cluster.Evidence{Describe: l.describe}
 	for job, since := range l.since {
-		due := cluster.Every(job, time.Second, since, to)
+		due := cluster.Every(job, time.Second, l.phase[job], since, to)
 		evidence.Due = append(evidence.Due, due)
 		evidence.Fires = append(evidence.Fires, l.settled(job, due.Instants)...)
 	}
@@ -164,7 +178,7 @@ func (l *load) quiet() {
 	cluster.Eventually(l.t, settleWithin, "a moment in which nothing runs", func() error {
 		now := time.Now()
 		instant := now.Truncate(time.Second)
-		if into := now.Sub(instant); into < 350*time.Millisecond || into > 600*time.Millisecond {
+		if into := now.Sub(instant); into < l.spread+350*time.Millisecond || into > l.spread+600*time.Millisecond {
 			return fmt.Errorf("%s into the second", into)
 		}
 		if err := l.recorded(instant); err != nil {
@@ -180,7 +194,7 @@ func (l *load) recorded(instant time.Time) error {
 	running, done := map[int]bool{}, map[string]bool{}
 	for _, r := range l.records.Read() {
 		running[r.PID] = r.Event == record.Begin
-		if r.ScheduledAt.Equal(instant) && r.Event == record.End {
+		if r.ScheduledAt.Truncate(time.Second).Equal(instant) && r.Event == record.End {
 			done[r.Job] = true
 		}
 	}
@@ -204,7 +218,7 @@ func (l *load) logged(instant time.Time) error {
 			return err
 		}
 		for _, r := range list.Items {
-			if r.ScheduledAt <= fsm.At(instant) {
+			if r.ScheduledAt < fsm.At(instant.Add(time.Second)) {
 				return fmt.Errorf("run %s is %s", r.ID, state)
 			}
 		}

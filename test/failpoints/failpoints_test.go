@@ -157,7 +157,7 @@ func (w *work) check() {
 	to := fsm.At(time.Now())
 	evidence := cluster.Evidence{Describe: w.describe}
 	for job, since := range w.since {
-		due := cluster.Every(job, time.Second, since, to)
+		due := cluster.Every(job, time.Second, 0, since, to)
 		evidence.Due = append(evidence.Due, due)
 		evidence.Fires = append(evidence.Fires, w.settled(job, due.Instants)...)
 	}
