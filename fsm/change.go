@@ -48,7 +48,31 @@ func (c *change) putRun(r *Run) {
 
 func (c *change) putShard(s *Shard) {
 	s.ModifyIndex = c.index
+	if len(s.Pools) > 0 {
+		c.releasePools(c.shard(s.RunID, s.Task, s.Index))
+		if s.State.Held() {
+			usePools(c, s.Pools, +1)
+		}
+	}
 	c.put(tableShards, s)
+}
+
+// removeShard removes a shard, which may be held: its run never was.
+func (c *change) removeShard(s *Shard) {
+	c.releasePools(s)
+	c.remove(tableShards, s)
+}
+
+// releasePools gives back what a shard held of its pools before a change.
+func (c *change) releasePools(old *Shard) {
+	if old != nil && old.State.Held() {
+		usePools(c, old.Pools, -1)
+	}
+}
+
+func (c *change) putPool(p *Pool) {
+	p.ModifyIndex = c.index
+	c.put(tablePools, p)
 }
 
 func (c *change) putNode(n *Node) {
@@ -70,7 +94,7 @@ func (c *change) deleteStats(k JobKey) {
 // deleteRun removes a run with its tasks and shards.
 func (c *change) deleteRun(id string) {
 	for s := range c.shardsOf(id) {
-		c.remove(tableShards, s)
+		c.removeShard(s)
 	}
 	for t := range c.tasksOf(id) {
 		c.remove(tableTasks, t)

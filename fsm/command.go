@@ -33,6 +33,8 @@ const (
 
 	OpRecordDeliveries Opcode = 18
 	OpNoteSlowRuns     Opcode = 19
+	OpApplyFile        Opcode = 21
+	OpDeletePool       Opcode = 22
 )
 
 // An entry is an envelope of six bytes and a msgpack body:
@@ -100,6 +102,8 @@ var dispatch = makeDispatch(
 	def(OpRetryRun, "retry_run", applyRetryRun),
 	def(OpRecordDeliveries, "record_deliveries", applyRecordDeliveries),
 	def(OpNoteSlowRuns, "note_slow_runs", applyNoteSlowRuns),
+	def(OpApplyFile, "apply_file", applyApplyFile),
+	def(OpDeletePool, "delete_pool", applyDeletePool),
 )
 
 func makeDispatch(defs ...opDef) map[Opcode]opDef {

@@ -23,10 +23,11 @@ type history struct {
 	last     map[string]Attempt
 	ends     map[string]RunState
 	events   map[string]uint64
+	used     map[string]int // of each pool
 }
 
 func newHistory(t *testing.T) *history {
-	return &history{t, map[string]string{}, map[string]string{}, map[string]Attempt{}, map[string]RunState{}, map[string]uint64{}}
+	return &history{t, map[string]string{}, map[string]string{}, map[string]Attempt{}, map[string]RunState{}, map[string]uint64{}, map[string]int{}}
 }
 
 func (h *history) see(v *View) {
@@ -52,6 +53,12 @@ func (h *history) see(v *View) {
 			h.t.Errorf("index %d: event %s (%s) was told by notification %d and again by %d", v.index, event, n.Name, seq, n.Seq)
 		}
 		h.events[event] = n.Seq
+	}
+	for p := range v.Pools() {
+		if p.Used > p.Limit && p.Used > h.used[p.Name] {
+			h.t.Errorf("index %d: pool %s went from %d to %d, its limit is %d", v.index, p.Name, h.used[p.Name], p.Used, p.Limit)
+		}
+		h.used[p.Name] = p.Used
 	}
 	for r := range v.AllRuns("") {
 		id := fmt.Sprint(r.CreateIndex, r.ID, "/", r.Retries)
@@ -167,7 +174,7 @@ func (e *logEntry) asBatch() *raft.Log {
 // is restored from a snapshot that was taken in the middle and persisted while
 // more was applied, and goes on from there.
 func TestDifferential(t *testing.T) {
-	seeds, steps := 3, 3000
+	seeds, steps := 4, 3000
 	if testing.Short() || slow {
 		seeds, steps = 1, 1500
 	}

@@ -34,6 +34,8 @@ var commandTypes = map[Opcode]func() any{
 
 	OpRecordDeliveries: func() any { return new(RecordDeliveries) },
 	OpNoteSlowRuns:     func() any { return new(NoteSlowRuns) },
+	OpApplyFile:        func() any { return new(ApplyFile) },
+	OpDeletePool:       func() any { return new(DeletePool) },
 }
 
 // TestCommandEncodings pins the bytes of every command, each field filled: a

@@ -80,6 +80,10 @@ type JobSpec struct {
 	ExpectedDuration Duration `codec:"ed,omitempty" json:"expected_duration,omitempty"`
 	// Notify says whom to tell of what becomes of the runs.
 	Notify []Notify `codec:"no,omitempty" json:"notify,omitempty"`
+	// Priority is 0 to 100; nil means DefaultPriority.
+	Priority *int `codec:"pr,omitempty" json:"priority,omitempty"`
+	// Placing holds for every task.
+	Placing
 }
 
 // Key returns the name of the job that the spec describes.
@@ -217,6 +221,13 @@ type Task struct {
 	RunIf string `codec:"ri,omitempty" json:"run_if,omitempty"`
 	// Shards cuts the task into slices; nil means that it has one.
 	Shards *Shards `codec:"s,omitempty" json:"shards,omitempty"`
+	// Placing adds to that of the job.
+	Placing
+	// MaxPerNode bounds the attempts of the task that one node holds at once, of
+	// all runs of the job; 0 means that only its room does.
+	MaxPerNode int `codec:"mn,omitempty" json:"max_per_node,omitempty"`
+	// Pools are what an attempt takes of the cluster's pools, by name.
+	Pools []PoolUse `codec:"po,omitempty" json:"pools,omitempty"`
 }
 
 // Retry says how often a failed shard is tried, and how long between the tries.

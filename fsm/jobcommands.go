@@ -86,6 +86,9 @@ func checkPut(c *change, p *PutJob, at Time) error {
 			return fmt.Errorf("%w: job %s: first instant %s of schedule %d is not after %s", ErrInvalid, key, next, i, at)
 		}
 	}
+	if err := checkPools(c, &p.Spec); err != nil {
+		return fmt.Errorf("job %s: %w", key, err)
+	}
 	job := c.job(key)
 	if job != nil && job.Deleting {
 		return fmt.Errorf("job %s: %w", key, ErrDeleting)
@@ -101,10 +104,11 @@ func putJob(c *change, p *PutJob, at Time) PutResult {
 	result := PutResult{Job: key, Created: true, Changed: true}
 	job := &Job{Namespace: key.Namespace, Name: key.Name, CreatedAt: at, CreateIndex: c.index}
 	var after []string
+	var replaced *JobSpec
 	if old := c.job(key); old != nil {
 		result.Created = false
 		before := &c.version(key, old.Version).Spec
-		after = before.After
+		after, replaced = before.After, before
 		if bytes.Equal(encode(before), encode(&p.Spec)) {
 			result.Changed, result.Version = false, old.Version
 			return result
@@ -121,6 +125,7 @@ func putJob(c *change, p *PutJob, at Time) PutResult {
 		Reads: readsOf(&p.Spec),
 	})
 	putFollows(c, key, after, p.Spec.After)
+	recountPools(c, replaced, &p.Spec)
 	dropOldVersions(c, job)
 	withdrawFires(c, key, at)
 	for cur := range c.cursorsOf(key) {
@@ -304,7 +309,9 @@ func applyDeleteJob(c *change, cmd *DeleteJob) (any, error) {
 // removeJob forgets a job and everything that belonged to it.
 func removeJob(c *change, job *Job) {
 	key := job.Key()
-	putFollows(c, key, c.version(key, job.Version).Spec.After, nil)
+	spec := &c.version(key, job.Version).Spec
+	putFollows(c, key, spec.After, nil)
+	recountPools(c, spec, nil)
 	for r := range c.runsOf(key) {
 		c.deleteRun(r.ID)
 	}

@@ -31,6 +31,9 @@ type Node struct {
 	Zone        string            `codec:"z,omitempty" json:"zone,omitempty"`
 	Labels      map[string]string `codec:"l,omitempty" json:"labels,omitempty"`
 	Capacity    int               `codec:"c" json:"capacity"`
+	// OS and Arch are the machine's, as Go calls them: linux, amd64.
+	OS   string `codec:"os,omitempty" json:"os,omitempty"`
+	Arch string `codec:"ar,omitempty" json:"arch,omitempty"`
 	// Version is the program's, Format the newest log format that it knows.
 	Version string `codec:"v,omitempty" json:"version,omitempty"`
 	Format  int    `codec:"f" json:"format"`

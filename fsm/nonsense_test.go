@@ -32,7 +32,9 @@ func (a *author) nonsense() (Opcode, any) {
 	k := JobKey{text(), text()}
 	ref := AttemptRef{text(), text(), number(), number()}
 	at := Time(number())
-	switch a.rng.IntN(16) {
+	switch a.rng.IntN(17) {
+	case 15:
+		return OpApplyFile, ApplyFile{[]PutPool{{text(), number()}, {}}, PutJobs{At: at}}
 	case 13:
 		return OpRecordDeliveries, RecordDeliveries{at, []Delivery{{uint64(number()), number(), text(), Time(number())}, {}}}
 	case 14:

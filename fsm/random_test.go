@@ -43,6 +43,9 @@ func authorSpec(i, change int) JobSpec {
 	case 4:
 		s = spec("queue", 1)
 		s.Schedules[0].Overlap = OverlapQueue
+		if change%3 > 1 {
+			s.Tasks[0].Pools = []PoolUse{{"p1", 1}, {"p2", 2}}
+		}
 	case 5:
 		s = spec("replace", 1, task("a"), task("b", "a"))
 		s.Schedules[0].Overlap = OverlapReplace
@@ -53,6 +56,8 @@ func authorSpec(i, change int) JobSpec {
 		s.Tasks[0].Shards = &Shards{Count: 4, MaxParallel: 2 + change%2}
 		s.Tasks[1].RunIf, s.Tasks[2].RunIf = RunIfAllDone, RunIfAnyFailed
 		s.Timeout = Duration(15 * second)
+		s.Tasks[0].Pools = []PoolUse{{"p1", 1}}
+		s.Priority = new(change % 101)
 	case 8:
 		s = spec("nodes", change%2, task("each"), task("again", "each"))
 		s.Tasks[0].Shards = &Shards{PerNode: true}
@@ -129,6 +134,8 @@ func (a *author) step() (Opcode, any) {
 		return a.nodeEvent(v)
 	case n < 45:
 		return a.nonsense()
+	case n == 45 && a.rng.IntN(3) == 0:
+		return OpDeletePool, DeletePool{a.now, []string{"p1", "p2", "p3"}[a.rng.IntN(3)]}
 	case n < 46:
 		return OpRaiseFormat, RaiseFormat{Format: a.rng.IntN(4)}
 	case n < 48:
@@ -179,7 +186,10 @@ func (a *author) putJob(v *View) (Opcode, any) {
 	if a.rng.IntN(10) == 0 {
 		p.Jobs = append(p.Jobs, PutJob{Spec: authorSpec(a.rng.IntN(authorJobs), 1)})
 	}
-	return OpPutJobs, p
+	if len(s.PoolNames()) == 0 || v.Pool("p1") != nil && a.rng.IntN(3) > 0 {
+		return OpPutJobs, p
+	}
+	return OpApplyFile, ApplyFile{[]PutPool{{"p1", 2 + a.rng.IntN(2)}, {"p2", 2}}, p}
 }
 
 // decideDue decides some of the cursors, the earliest first.
@@ -335,7 +345,7 @@ func (a *author) command(v *View, s *Shard, event string) (Opcode, any) {
 		return OpPruneHistory, PruneHistory{a.now, []JobKey{job}}
 	case "replace":
 		for r := range v.Replacing() {
-			if r.JobKey() == job {
+			if r.JobKey() == job || a.rng.IntN(4) > 0 {
 				return OpReplaceRuns, ReplaceRuns{a.now, r.ID}
 			}
 		}

@@ -94,7 +94,11 @@ func (v *View) HeldBy(node string) iter.Seq[*Shard] { return v.heldBy(node) }
 // Held yields the shards whose attempt is bound to any node, node by node.
 func (v *View) Held() iter.Seq[*Shard] { return scan[Shard](v, tableShards, byNode, nil) }
 
-// Pending yields the shards that wait for a place, in the order of their runs.
+// ShardsOfTask yields the shards of a task of a run in the order of their indexes.
+func (v *View) ShardsOfTask(run, task string) iter.Seq[*Shard] { return v.shardsOfTask(run, task) }
+
+// Pending yields the shards that wait for a place, in the order of the line that
+// they stand in.
 func (v *View) Pending() iter.Seq[*Shard] { return scan[Shard](v, tableShards, byPending, nil) }
 
 // Node returns the node of that ID, or nil.
@@ -112,6 +116,12 @@ func (v *View) NodeByName(name string) *Node {
 
 // Nodes yields every node.
 func (v *View) Nodes() iter.Seq[*Node] { return v.nodes() }
+
+// Pool returns the pool of that name, or nil.
+func (v *View) Pool(name string) *Pool { return v.pool(name) }
+
+// Pools yields every pool in the order of their names.
+func (v *View) Pools() iter.Seq[*Pool] { return scan[Pool](v, tablePools, indexID, nil) }
 
 // Stats returns the counts of a job's fires, or nil.
 func (v *View) Stats(k JobKey) *JobStats { return v.stats(k) }

@@ -22,12 +22,12 @@ func releaseTask(c *change, run *Run, t *Task, at Time) *RunTask {
 		}
 		for i := rt.Shards; i < before && rt.Again == againAll; i++ {
 			if s := c.shard(run.ID, t.Name, i); s != nil {
-				c.remove(tableShards, s)
+				c.removeShard(s)
 			}
 		}
 	}
 	rt.State = TaskPending
-	makeShards(c, run, t, &rt)
+	makeShards(c, run, t, &rt, at)
 	if rt.Live > 0 {
 		c.putTask(&rt)
 		return nil
@@ -80,7 +80,7 @@ func cutTask(c *change, run *Run, t *Task, rt *RunTask) (why string) {
 
 // makeShards puts up the next shards of a task, as many as may be live at a time;
 // the caller puts the task. Before the run is opened that is its gate alone.
-func makeShards(c *change, run *Run, t *Task, rt *RunTask) {
+func makeShards(c *change, run *Run, t *Task, rt *RunTask, at Time) {
 	limit, end := maxLive, rt.Shards
 	if t.Shards != nil && t.Shards.MaxParallel > 0 {
 		limit = min(limit, t.Shards.MaxParallel)
@@ -88,13 +88,17 @@ func makeShards(c *change, run *Run, t *Task, rt *RunTask) {
 	if !run.Opened {
 		end = 1
 	}
+	line := placeInLine(at, c.specOf(run).Rank())
+	if !run.Opened {
+		line = placeInLine(max(at, run.NotBefore), c.specOf(run).Rank())
+	}
 	for rt.Made < end && rt.Live < limit {
 		i := rt.Made
 		rt.Made++
 		s := &Shard{
 			RunID: run.ID, Task: t.Name, Index: i,
 			Namespace: run.Namespace, Job: run.Job, Version: run.Version,
-			Weight: t.Load(), Current: Attempt{Number: rt.Base},
+			Weight: t.Load(), Pools: t.Pools, Line: line, Current: Attempt{Number: rt.Base},
 		}
 		if rt.Shards > 1 {
 			s.Count = rt.Shards

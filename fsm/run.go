@@ -144,7 +144,7 @@ func openRun(c *change, run *Run, at Time) {
 		return
 	}
 	if rt := *c.task(r.ID, r.Gate); rt.Made < rt.Shards {
-		makeShards(c, &r, c.taskOf(&r, r.Gate), &rt)
+		makeShards(c, &r, c.taskOf(&r, r.Gate), &rt, at)
 		c.putTask(&rt)
 	}
 	releaseReady(c, &r, at)

@@ -107,7 +107,7 @@ func shardEnded(c *change, s *Shard, at Time) {
 	// A run that is being given up makes no more shards: it is cancelled, or ends
 	// before its gate was known to have started.
 	if run.Opened && !run.Cancelling && rt.Made < rt.Shards {
-		makeShards(c, run, c.taskOf(run, s.Task), &rt)
+		makeShards(c, run, c.taskOf(run, s.Task), &rt, at)
 	}
 	if rt.Live == 0 {
 		endTask(&rt, at)

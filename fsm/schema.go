@@ -23,6 +23,7 @@ const (
 
 	tableNotifications = "notifications"
 	tableNotifyStats   = "notify_stats"
+	tablePools         = "pools"
 )
 
 // Secondary indexes.
@@ -40,7 +41,7 @@ const (
 	byDeadline = "deadline"
 	// byNode lists the shards that a node holds.
 	byNode = "node"
-	// byPending lists the shards that wait for a place.
+	// byPending lists the shards that wait for a place, in the order of the line.
 	byPending = "pending"
 	// byDue orders the cursors by their next instant, and the pending
 	// notifications by that of their next try.
@@ -151,11 +152,12 @@ func schema() *memdb.DBSchema {
 				if s.State != ShardPending {
 					return nil
 				}
-				return shardKey(s.RunID, s.Task, s.Index)
+				return append(timeKey(s.Line), shardKey(s.RunID, s.Task, s.Index)...)
 			})),
 		tableOf(tableNodes, index(indexID, func(n *Node) []byte { return text(n.ID) })),
 		tableOf(tableStats, index(indexID, func(s *JobStats) []byte { return jobKey(JobKey{s.Namespace, s.Job}) })),
 		tableOf(tableSettings, index(indexID, func(*Settings) []byte { return text("settings") })),
+		tableOf(tablePools, index(indexID, func(p *Pool) []byte { return text(p.Name) })),
 		tableOf(tableFollows, index(indexID, func(f *Follow) []byte { return followKey(f.Namespace, f.Upstream, f.Job) })),
 		tableOf(tableNotifications, notificationIndexes()...),
 		tableOf(tableNotifyStats, index(indexID, func(*NotifyStats) []byte { return text("notifications") })),

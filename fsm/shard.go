@@ -77,6 +77,8 @@ type Attempt struct {
 	ExitCode  int    `codec:"x,omitempty" json:"exit_code"`
 	Signal    string `codec:"g,omitempty" json:"signal,omitempty"`
 	Error     string `codec:"r,omitempty" json:"error,omitempty"`
+	// Placed says why it was given to this node, as of the decision.
+	Placed string `codec:"pl,omitempty" json:"placed,omitempty"`
 	// Tail is the end of the attempt's output.
 	Tail      []byte `codec:"t,omitempty" json:"tail,omitempty"`
 	Truncated bool   `codec:"tr,omitempty" json:"truncated,omitempty"`
@@ -111,8 +113,13 @@ type Shard struct {
 	// Count is how many shards the task has; 0 means 1.
 	Count int `codec:"n,omitempty" json:"count,omitempty"`
 	// NodeID is the only node that may take the shard, if it is set.
-	NodeID      string `codec:"ni,omitempty" json:"node_id,omitempty"`
-	ModifyIndex uint64 `codec:"mi" json:"modify_index"`
+	NodeID string `codec:"ni,omitempty" json:"node_id,omitempty"`
+	// Line is the shard's place in the line of those that wait: the instant from
+	// which it waits, less what its job's priority puts it ahead.
+	Line Time `codec:"q,omitempty" json:"-"`
+	// Pools are what an attempt of the shard takes of the cluster's pools.
+	Pools       []PoolUse `codec:"po,omitempty" json:"pools,omitempty"`
+	ModifyIndex uint64    `codec:"mi" json:"modify_index"`
 }
 
 // Ref names the shard's current attempt.
@@ -182,6 +189,9 @@ func arm(c *change, p *Placement, at Time) error {
 	if old.NodeID != "" && old.NodeID != p.Node {
 		return ErrStale
 	}
+	if !fitsPools(c, old.Pools) {
+		return ErrStale // other work took the room since the plan was made
+	}
 	if node == nil || node.Status != NodeReady || node.Incarnation != p.Incarnation {
 		return ErrStale
 	}
@@ -193,10 +203,10 @@ func arm(c *change, p *Placement, at Time) error {
 		shrinkCondition(c, run)
 	}
 	s := *old
-	s.State, s.Reason = ShardArmed, clip(p.Reason, maxErrorText)
+	s.State, s.Reason = ShardArmed, ""
 	s.Current = Attempt{
 		Number: p.Attempt + 1, Node: p.Node, Incarnation: p.Incarnation,
-		Fence: nextFence(c, old), ArmedAt: at,
+		Fence: nextFence(c, old), ArmedAt: at, Placed: clip(p.Reason, maxErrorText),
 	}
 	c.putShard(&s)
 	return nil

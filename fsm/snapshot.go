@@ -52,6 +52,7 @@ var rowTypes = []rowType{
 	{11, tableFollows, func() any { return new(Follow) }},
 	{12, tableNotifications, func() any { return new(Notification) }},
 	{13, tableNotifyStats, func() any { return new(NotifyStats) }},
+	{21, tablePools, func() any { return new(Pool) }},
 }
 
 type snapshot struct{ view *View }

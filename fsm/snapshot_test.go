@@ -29,6 +29,7 @@ func busy(t testing.TB) *lab {
 			l.took(l.displace(l.armed(run.ID, "b", "n2"), DisplaceLose))
 		}
 	}
+	l.must(OpApplyFile, ApplyFile{Pools: []PutPool{{"db", 3}}})
 	follower := spec("follower", 0)
 	follower.After = []string{"job-1"}
 	l.put(follower)

@@ -67,7 +67,7 @@ func (s *JobSpec) Validate() []*FieldError {
 		v.add("schedule", "at most %d schedule blocks, found %d", MaxSchedules, len(s.Schedules))
 	}
 	for i := range s.Schedules {
-		v.schedule(fmt.Sprintf("schedule[%d]", i), &s.Schedules[i])
+		v.schedule(indexed("schedule", i), &s.Schedules[i])
 	}
 	switch {
 	case len(s.Tasks) == 0:
@@ -79,6 +79,10 @@ func (s *JobSpec) Validate() []*FieldError {
 		v.graph(s)
 	}
 	v.duration("timeout", s.Timeout)
+	v.placing("", &s.Placing)
+	if s.Priority != nil {
+		v.between("priority", int64(*s.Priority), 0, MaxPriority)
+	}
 	v.params(s)
 	v.after(s)
 	v.notify(s)
@@ -87,6 +91,9 @@ func (s *JobSpec) Validate() []*FieldError {
 	}
 	return v.errs
 }
+
+// indexed names one of several blocks that have no name of their own.
+func indexed(block string, i int) string { return fmt.Sprintf("%s[%d]", block, i) }
 
 type validator struct{ errs []*FieldError }
 
@@ -197,6 +204,9 @@ func (v *validator) task(path string, t *Task) {
 		v.add(path+" run_if", "%q needs depends_on: without it nothing can fail before", t.RunIf)
 	}
 	v.shards(path+" shards", t)
+	v.placing(path+" ", &t.Placing)
+	v.pools(path+" pools", t.Pools)
+	v.between(path+" max_per_node", int64(t.MaxPerNode), 0, MaxPerNodeLimit)
 	for _, name := range slices.Sorted(maps.Keys(t.Env)) {
 		if name == "" || strings.ContainsAny(name, "=\x00") {
 			v.add(path+" env", "%q is no name of an environment variable", name)

@@ -148,6 +148,8 @@ func (v *View) node(id string) *Node { return get[Node](v, tableNodes, text(id))
 
 func (v *View) nodes() iter.Seq[*Node] { return scan[Node](v, tableNodes, indexID, nil) }
 
+func (v *View) pool(name string) *Pool { return get[Pool](v, tablePools, text(name)) }
+
 func (v *View) stats(k JobKey) *JobStats { return get[JobStats](v, tableStats, jobKey(k)) }
 
 // settings returns the cluster's row; it is never nil.

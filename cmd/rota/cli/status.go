@@ -309,7 +309,7 @@ func (s *runStatus) shardReason(shard *api.Shard) string {
 	case shard.State == fsm.ShardArmed && s.run.NotBefore.Time().After(s.now):
 		return "starts " + render.When(s.run.NotBefore, s.now)
 	default:
-		return ""
+		return shard.Current.Placed // why it is, or was, where it is
 	}
 }
 
