@@ -136,3 +136,22 @@ func TestPendingIsALine(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// pools: their counts are what the attempts and the jobs add up to.
+func (a *audit) pools() {
+	used, jobs := map[string]int{}, map[string]int{}
+	for s := range a.v.Held() {
+		for _, use := range s.Pools {
+			used[use.Name] += use.Weight
+		}
+	}
+	for _, j := range a.jobs {
+		for _, name := range a.v.Version(j.Key(), j.Version).Spec.PoolNames() {
+			jobs[name]++
+			a.require(a.v.Pool(name) != nil, "job %s names pool %s, which is not there", j.Key(), name)
+		}
+	}
+	for p := range a.v.Pools() {
+		a.require(p.Used == used[p.Name] && p.Jobs == jobs[p.Name], "pool %s counts %d used by %d jobs, there are %d by %d", p.Name, p.Used, p.Jobs, used[p.Name], jobs[p.Name])
+	}
+}
