@@ -49,16 +49,16 @@ clean: ## remove what the other targets made
 
 .PHONY: test
 test: deps ## THE test command: everything; under the race detector what it can check
-	units=$$($(GO) list ./... | grep -vE '/test/(sim|model|e2e|failpoints|bench)$$')
+	units=$$($(GO) list ./... | grep -vE '/test/(sim|model|e2e|chaos|failpoints|bench)$$')
 	CGO_ENABLED=1 $(GO) test -race -timeout $(TESTTIMEOUT) $(TESTFLAGS) $$units
 	CGO_ENABLED=1 $(GO) test -race -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) $(SHORT)
 	$(GO) test -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) ./test/failpoints
 	$(GO) test -p 1 -timeout $(TESTTIMEOUT) $(TESTFLAGS) $(WHOLE)
 	if ! command -v ip >/dev/null || [ "$$(id -u)" != 0 ]; then
-	  echo "not root, or no ip (iproute2): the test that cuts a node off is left out"
+	  echo "not root, or no ip (iproute2): the tests with networks of their own are left out"
 	  export ROTA_NO_NETNS=1
 	fi
-	$(GO) test -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) ./test/e2e
+	$(GO) test -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) ./test/e2e ./test/chaos
 
 .PHONY: e2e
 e2e: deps ## the tests with real clusters at full length: minutes of load
@@ -79,7 +79,7 @@ failpoints: ## a hundred kills of agents at chosen places, several minutes
 
 .PHONY: cover
 cover: deps ## coverage of everything but the tests that start processes, in cover.out
-	$(GO) test -short -coverpkg=./... -coverprofile=cover.out $$($(GO) list ./... | grep -vE '/test/(e2e|failpoints|bench)$$')
+	$(GO) test -short -coverpkg=./... -coverprofile=cover.out $$($(GO) list ./... | grep -vE '/test/(e2e|chaos|failpoints|bench)$$')
 	$(GO) tool cover -func=cover.out | tail -1
 
 .PHONY: lint

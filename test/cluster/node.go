@@ -181,6 +181,12 @@ func (n *Node) Continue() {
 func (n *Node) Kill() {
 	n.t.Helper()
 	n.Signal(syscall.SIGKILL)
+	n.Gone()
+}
+
+// Gone returns when a node that was killed from outside is down.
+func (n *Node) Gone() {
+	n.t.Helper()
 	if err := n.Wait(stopWithin); err != nil {
 		n.t.Fatal(err)
 	}
@@ -221,6 +227,15 @@ func (n *Node) Wait(within time.Duration) error {
 	case <-timer.C:
 		return fmt.Errorf("%s (pid %d) has not ended within %s", n.Name, n.PID(), within)
 	}
+}
+
+// ExitCode returns how the last life of a node that is down ended; -1 if by a
+// signal.
+func (n *Node) ExitCode() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	code, _ := exitCode(n.exit)
+	return code
 }
 
 // Log returns the agent's output, over all its lives, as far as it is kept.

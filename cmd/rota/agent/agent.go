@@ -214,14 +214,14 @@ func (a *Agent) found(ctx context.Context) error {
 
 // Wait returns when ctx ends or the node fails, after it has stopped.
 func (a *Agent) Wait(ctx context.Context) error {
-	var cause error
+	final := context.WithoutCancel(ctx)
 	select {
 	case <-ctx.Done():
 		a.logger.Info("stopping")
-	case cause = <-a.fatal:
-		a.logger.Error("stopping: this node cannot go on", "error", cause)
+		return a.Stop(final)
+	case cause := <-a.fatal:
+		return a.stopFailed(final, cause)
 	}
-	return errors.Join(cause, a.Stop(context.WithoutCancel(ctx)))
 }
 
 // Fatal returns the channel on which a fault arrives that the node cannot go on

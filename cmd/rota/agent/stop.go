@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -15,7 +16,13 @@ const (
 	serverTimeout    = 3 * time.Second
 	raftStopTimeout  = 5 * time.Second
 	leaveTimeout     = 5 * time.Second
+	// failedTimeout bounds the whole stop of a node that cannot go on.
+	failedTimeout = 2 * time.Second
 )
+
+// ErrStopHangs: a step of a stop waits for something that does not answer, a disk
+// most likely. Only the end of the process ends that.
+var ErrStopHangs = errors.New("the stop hangs")
 
 // StopAll is Stop, and ends the processes that Seams.KeepProcesses would keep.
 func (a *Agent) StopAll(ctx context.Context) error {
@@ -28,6 +35,29 @@ func (a *Agent) StopAll(ctx context.Context) error {
 func (a *Agent) Stop(ctx context.Context) error {
 	a.stop.Do(func() { a.stopErr = a.shutdown(ctx) })
 	return a.stopErr
+}
+
+// stopFailed stops a node that cannot go on because of cause, and returns soon
+// whatever hangs: to the others a leader leads until its process ends, even one
+// whose disk no longer takes anything.
+func (a *Agent) stopFailed(ctx context.Context, cause error) error {
+	a.logger.Error("stopping: this node cannot go on", "error", cause)
+	return errors.Join(cause, within(failedTimeout, func() error { return a.Stop(ctx) }))
+}
+
+// within returns what stop does, or ErrStopHangs when that takes too long; stop
+// then goes on until the process ends, which should be now.
+func within(limit time.Duration, stop func() error) error {
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	timer := time.NewTimer(limit)
+	defer timer.Stop()
+	select {
+	case err := <-stopped:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("%w for more than %s: ending at once", ErrStopHangs, limit)
+	}
 }
 
 // shutdown gives up what others wait for first: the right to start work, then

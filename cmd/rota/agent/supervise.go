@@ -117,8 +117,7 @@ func serve(ctx context.Context, cfg Config, client *supervisor.Client, seams Sea
 	order := supervisor.Handover
 	select {
 	case cause := <-a.Fatal():
-		a.logger.Error("stopping: this node cannot go on", "error", cause)
-		return errors.Join(cause, a.Stop(final))
+		return a.stopFailed(final, cause)
 	case order = <-client.Orders():
 	case <-ctx.Done():
 		select {

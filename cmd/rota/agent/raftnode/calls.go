@@ -156,8 +156,12 @@ func (n *Node) VerifyLeader(ctx context.Context) error {
 
 // TransferLeadership hands the leadership to the follower that is most up to
 // date, and returns nil when this node no longer leads. It takes at most two
-// seconds; on ErrTransferTimeout the leadership may still move.
+// seconds; on ErrTransferTimeout the leadership may still move. A node whose store
+// has failed is refused at once: raft would wait for the store.
 func (n *Node) TransferLeadership(ctx context.Context) error {
+	if err := n.guard.failure(); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(ctx, transferTimeout)
 	defer cancel()
 	_, err := await(ctx, n.calls, func() (struct{}, error) {
