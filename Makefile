@@ -58,7 +58,8 @@ test: deps ## THE test command: everything; under the race detector what it can 
 	  echo "not root, or no ip (iproute2): the tests with networks of their own are left out"
 	  export ROTA_NO_NETNS=1
 	fi
-	$(GO) test -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) ./test/e2e ./test/chaos
+	$(GO) test -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) ./test/e2e
+	$(GO) test -short -timeout $(TESTTIMEOUT) $(TESTFLAGS) ./test/chaos
 
 .PHONY: e2e
 e2e: deps ## the tests with real clusters at full length: minutes of load
@@ -76,6 +77,21 @@ sim: ## the simulator's long scenes: days of virtual time
 .PHONY: failpoints
 failpoints: ## a hundred kills of agents at chosen places, several minutes
 	$(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./test/failpoints
+
+# An older program, for the scenario of an upgrade: how many commits back.
+CHAOS       ?= 30m
+CHAOS_BACK  ?= 20
+
+.PHONY: chaos
+chaos: deps ## break real clusters in every way for CHAOS (30m); CHAOS_SEED=n repeats an order
+	old=$$(mktemp -d)
+	trap 'rm -rf "$$old"' EXIT
+	if git rev-parse -q --verify HEAD~$(CHAOS_BACK) >/dev/null; then
+	  git archive HEAD~$(CHAOS_BACK) | tar -x -C "$$old"
+	  (cd "$$old" && $(GO) build -o "$$old/rota-old" ./cmd/rota)
+	  export ROTA_OLD_BIN="$$old/rota-old"
+	fi
+	CHAOS=$(CHAOS) $(GO) test -count=1 -v -timeout 12h $(TESTFLAGS) ./test/chaos
 
 .PHONY: cover
 cover: deps ## coverage of everything but the tests that start processes, in cover.out

@@ -117,7 +117,7 @@ func everySecond(name string, records *cluster.Records) fsm.JobSpec {
 
 // due returns what a job owes up to an instant.
 func (l *load) due(key fsm.JobKey, to fsm.Time) cluster.Due {
-	due := cluster.Every(key, l.kinds[key].step, l.since[key], to)
+	due := cluster.Every(key, l.kinds[key].step, 0, l.since[key], to)
 	due.Terms = l.kinds[key].terms
 	return due
 }

@@ -122,9 +122,10 @@ type checker struct {
 }
 
 // Check decides whether every due instant had exactly one outcome, and every
-// one that ran exactly one start, not early, or what its job's terms allow. Each task of a run counts by
-// itself; so do manual runs, which have no instant. A process of an instant
-// outside of what was due is left alone: the cluster goes on while it is asked.
+// one that ran exactly one start, not early, or what its job's terms allow. Each
+// task of a run counts by itself; so do manual runs, which have no instant. A
+// process of an instant outside of what was due is left alone: the cluster goes on
+// while it is asked.
 func Check(e Evidence) *Verdict {
 	c := &checker{
 		Evidence: e, due: map[fireKey]bool{}, terms: map[fsm.JobKey]Terms{}, fires: map[fireKey][]fsm.Fire{}, begins: map[fireKey][]record.Record{},
