@@ -119,9 +119,13 @@ type Applied struct {
 func (n *Node) Apply(ctx context.Context, cmd []byte) (Applied, error) {
 	wait := enqueueWait(ctx)
 	return await(ctx, n.calls, func() (Applied, error) {
+		term := n.raft.CurrentTerm()
 		f := n.raft.Apply(cmd, wait)
 		if err := n.classify(f.Error()); err != nil {
 			return Applied{}, err
+		}
+		if n.raft.CurrentTerm() == term { // then the entry is of that term, which this node has led
+			n.announcer.committed(f.Index(), term)
 		}
 		return Applied{Index: f.Index(), Response: f.Response()}, nil
 	})

@@ -74,7 +74,7 @@ type Timings struct {
 	Heartbeat   time.Duration // follower without contact, before it asks for votes
 	Election    time.Duration // candidate without a result, before it asks again
 	LeaderLease time.Duration // leader without a quorum, before it steps down
-	Commit      time.Duration // quiet leader, before it tells followers the commit index
+	Commit      time.Duration // quiet leader, before it tells followers again what is committed
 }
 
 // FastTimings suit a LAN and a disk that syncs within 20 ms.
@@ -83,7 +83,7 @@ func FastTimings() Timings {
 		Heartbeat:   300 * time.Millisecond,
 		Election:    300 * time.Millisecond,
 		LeaderLease: 200 * time.Millisecond,
-		Commit:      10 * time.Millisecond,
+		Commit:      100 * time.Millisecond,
 	}
 }
 
@@ -94,7 +94,7 @@ func SlowTimings() Timings {
 		Heartbeat:   time.Second,
 		Election:    time.Second,
 		LeaderLease: 500 * time.Millisecond,
-		Commit:      50 * time.Millisecond,
+		Commit:      100 * time.Millisecond,
 	}
 }
 

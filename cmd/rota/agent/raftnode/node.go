@@ -25,6 +25,7 @@ type Node struct {
 	guard      *guard
 	leadership *leadership
 	calls      *calls
+	announcer  *announcer
 	logger     *slog.Logger
 
 	transport   raft.Transport
@@ -116,6 +117,7 @@ func (n *Node) start(cfg Config, stores *Stores) (err error) {
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
+	n.announcer = newAnnouncer(n.raft, raft.ServerID(cfg.ID), cfg.Transport, cfg.Logger)
 	return nil
 }
 
@@ -190,10 +192,12 @@ func (n *Node) stop(ctx context.Context) error {
 	n.guard.close()
 	<-n.guard.done
 	n.leadership.close()
+	err = errors.Join(err, closeTransport(n.transport))
+	n.announcer.close()
 	if errors.Is(err, ErrShutdownTimeout) {
-		return errors.Join(err, closeTransport(n.transport))
+		return err
 	}
-	return errors.Join(err, closeTransport(n.transport), n.closeStores())
+	return errors.Join(err, n.closeStores())
 }
 
 // drain refuses new calls and gives those in flight a moment.
