@@ -35,6 +35,8 @@ const (
 	OpNoteSlowRuns     Opcode = 19
 	OpApplyFile        Opcode = 21
 	OpDeletePool       Opcode = 22
+	OpDrainNode        Opcode = 23
+	OpEvictShards      Opcode = 24
 )
 
 // An entry is an envelope of six bytes and a msgpack body:
@@ -104,6 +106,8 @@ var dispatch = makeDispatch(
 	def(OpNoteSlowRuns, "note_slow_runs", applyNoteSlowRuns),
 	def(OpApplyFile, "apply_file", applyApplyFile),
 	def(OpDeletePool, "delete_pool", applyDeletePool),
+	def(OpDrainNode, "drain_node", applyDrainNode),
+	def(OpEvictShards, "evict_shards", applyEvictShards),
 )
 
 func makeDispatch(defs ...opDef) map[Opcode]opDef {

@@ -174,7 +174,7 @@ func (e *logEntry) asBatch() *raft.Log {
 // is restored from a snapshot that was taken in the middle and persisted while
 // more was applied, and goes on from there.
 func TestDifferential(t *testing.T) {
-	seeds, steps := 4, 3000
+	seeds, steps := 4, 3500
 	if testing.Short() || slow {
 		seeds, steps = 1, 1500
 	}
@@ -242,7 +242,7 @@ func checkCoverage(t *testing.T, cover *coverage) {
 			}
 		}
 	}
-	for _, state := range []string{"armed_retry", "retracting_manual", "retracting_pause_maybe", "retracting_cancel_maybe", "retracting_cancel_retry", "retracting_replace"} {
+	for _, state := range []string{"armed_retry", "retracting_manual", "retracting_pause_maybe", "retracting_cancel_maybe", "retracting_cancel_retry", "retracting_replace", "running_drain"} {
 		if !slices.ContainsFunc(allEvents, func(e string) bool { return cover.events[state+"/"+e] > 0 }) {
 			missing = append(missing, state)
 		}

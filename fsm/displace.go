@@ -102,7 +102,12 @@ func loseAttempt(c *change, old *Shard, outcome, reason string, at Time) error {
 	}
 	s.Current.Outcome, s.Current.EndedAt, s.Current.Error = outcome, at, clip(reason, maxErrorText)
 	s.Maybe = true
-	s.Losses++
+	gone := "its node was lost"
+	if s.State == ShardRunning && why == WhyDrain {
+		gone = "its node was drained"
+	} else {
+		s.Losses++
+	}
 	run := c.run(s.RunID)
 	job := c.job(s.JobKey())
 	if !run.Cancelling {
@@ -118,7 +123,7 @@ func loseAttempt(c *change, old *Shard, outcome, reason string, at Time) error {
 		finishShard(c, &s, ShardFailed, fmt.Sprintf("lost its process %d times", s.Losses), at)
 	case run.Opened && !c.taskOf(run, s.Task).RestartOnLoss():
 		c.putShard(&s)
-		finishShard(c, &s, ShardFailed, "its node was lost", at)
+		finishShard(c, &s, ShardFailed, gone, at)
 	case !run.Opened && (stop || s.Losses > maxLosses || !c.taskOf(run, s.Task).RestartOnLoss()):
 		c.putShard(&s)
 		dropUnstarted(c, run, &s, "", at)

@@ -36,6 +36,8 @@ var commandTypes = map[Opcode]func() any{
 	OpNoteSlowRuns:     func() any { return new(NoteSlowRuns) },
 	OpApplyFile:        func() any { return new(ApplyFile) },
 	OpDeletePool:       func() any { return new(DeletePool) },
+	OpDrainNode:        func() any { return new(DrainNode) },
+	OpEvictShards:      func() any { return new(EvictShards) },
 }
 
 // TestCommandEncodings pins the bytes of every command, each field filled: a

@@ -100,7 +100,8 @@ func (a *audit) indexes() {
 			a.require(s.State.Ended(), "%s has state %q", s.Ref(), s.State)
 		}
 		asked := s.State == ShardRetracting || s.State == ShardRunning && a.runs[s.RunID].Cancelling
-		a.require(asked == (s.Why != ""), "%s is %s because %q", s.Ref(), s.State, s.Why)
+		evicted := s.State == ShardRunning && s.Why == WhyDrain
+		a.require(asked == (s.Why != "") || evicted, "%s is %s because %q", s.Ref(), s.State, s.Why)
 	}
 	refs := func(seq func(func(*Shard) bool)) []string {
 		var out []string

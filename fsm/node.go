@@ -42,9 +42,17 @@ type Node struct {
 	Status      NodeStatus `codec:"s" json:"status"`
 	StatusSetBy string     `codec:"sb,omitempty" json:"status_set_by,omitempty"`
 	StatusSetAt Time       `codec:"sa,omitempty" json:"status_set_at,omitempty"`
-	JoinedAt    Time       `codec:"j" json:"joined_at"`
-	ModifyIndex uint64     `codec:"mi" json:"modify_index"`
+	// EvictAt is when what still runs on a node that is not ready is ended there
+	// and started elsewhere; 0 means that it may run to its end.
+	EvictAt Time `codec:"ea,omitempty" json:"evict_at,omitempty"`
+	// StatusLife, if set, is the incarnation that the status ends with.
+	StatusLife  uint64 `codec:"sl,omitempty" json:"status_life,omitempty"`
+	JoinedAt    Time   `codec:"j" json:"joined_at"`
+	ModifyIndex uint64 `codec:"mi" json:"modify_index"`
 }
+
+// MaxStatusBy bounds the name of who set a status, in bytes.
+const MaxStatusBy = 128
 
 // DefaultCapacity is the weight that a node takes when it states none.
 const DefaultCapacity = 100
@@ -80,16 +88,23 @@ func applyRegisterNode(c *change, cmd *RegisterNode) (any, error) {
 			retireNode(c, other)
 		}
 	}
-	n.JoinedAt, n.Status, n.StatusSetBy, n.StatusSetAt = cmd.At, NodeReady, "", 0
+	n.JoinedAt = cmd.At
+	n.Status, n.StatusSetBy, n.StatusSetAt, n.EvictAt, n.StatusLife = NodeReady, "", 0, 0, 0
 	if old != nil {
 		n.JoinedAt = old.JoinedAt
-		if !old.Status.byCluster() {
+		if old.statusHolds(n.Incarnation) {
 			n.Status, n.StatusSetBy, n.StatusSetAt = old.Status, old.StatusSetBy, old.StatusSetAt
+			n.EvictAt, n.StatusLife = old.EvictAt, old.StatusLife
 		}
 	}
 	n.Capacity = max(n.Capacity, 1)
 	c.putNode(&n)
 	return nil, nil
+}
+
+// statusHolds: what was said of the node is still meant when it registers.
+func (n *Node) statusHolds(incarnation uint64) bool {
+	return !n.Status.byCluster() && (n.StatusLife == 0 || n.StatusLife >= incarnation)
 }
 
 // byCluster: a status that ends by itself when the node is heard of again.
@@ -107,23 +122,47 @@ func retireNode(c *change, n *Node) {
 	c.putNode(&gone)
 }
 
+// DrainNode takes a node out of use, like SetNodeStatus, and says what becomes of
+// the work that runs there.
+type DrainNode struct {
+	At     Time       `codec:"at"`
+	ID     string     `codec:"id"`
+	Status NodeStatus `codec:"s"`
+	By     string     `codec:"by"`
+	// EvictAt and Life become the node's EvictAt and StatusLife.
+	EvictAt Time   `codec:"ea,omitempty"`
+	Life    uint64 `codec:"li,omitempty"`
+}
+
 func applySetNodeStatus(c *change, cmd *SetNodeStatus) (any, error) {
-	old := c.node(cmd.ID)
-	if old == nil {
-		return nil, fmt.Errorf("node %s: %w", cmd.ID, ErrNotFound)
-	}
 	switch cmd.Status {
 	case NodeReady, NodeDraining, NodeMaintenance, NodeStandby, NodeSuspect, NodeDown, NodeLeft:
-	default:
-		return nil, fmt.Errorf("%w: node status %q", ErrInvalid, cmd.Status)
+		return nil, setStatus(c, &DrainNode{At: cmd.At, ID: cmd.ID, Status: cmd.Status, By: cmd.By})
+	}
+	return nil, fmt.Errorf("%w: node status %q", ErrInvalid, cmd.Status)
+}
+
+func applyDrainNode(c *change, cmd *DrainNode) (any, error) {
+	switch cmd.Status {
+	case NodeDraining, NodeMaintenance, NodeStandby:
+		return nil, setStatus(c, cmd)
+	}
+	return nil, fmt.Errorf("%w: a node cannot be drained by the status %q", ErrInvalid, cmd.Status)
+}
+
+func setStatus(c *change, cmd *DrainNode) error {
+	old := c.node(cmd.ID)
+	if old == nil {
+		return fmt.Errorf("node %s: %w", cmd.ID, ErrNotFound)
 	}
 	n := *old
-	n.Status, n.StatusSetBy, n.StatusSetAt = cmd.Status, cmd.By, cmd.At
+	n.Status, n.StatusSetBy, n.StatusSetAt = cmd.Status, clip(cmd.By, MaxStatusBy), cmd.At
+	n.EvictAt, n.StatusLife = cmd.EvictAt, cmd.Life
 	c.putNode(&n)
 	if n.Status != NodeReady {
 		askBack(c, n.ID)
 	}
-	return nil, nil
+	return nil
 }
 
 // askBack takes back what a node holds and has not started. What runs there
@@ -134,4 +173,26 @@ func askBack(c *change, node string) {
 			retract(c, s, WhyDrain)
 		}
 	}
+}
+
+// EvictShards has the nodes that run these attempts end them, so that their work
+// starts elsewhere: once a node has reported the end, and only then.
+type EvictShards struct {
+	At    Time         `codec:"at"`
+	Items []AttemptRef `codec:"i"`
+}
+
+func applyEvictShards(c *change, cmd *EvictShards) (any, error) {
+	results := make([]error, len(cmd.Items))
+	for i, ref := range cmd.Items {
+		old := c.shard(ref.RunID, ref.Task, ref.Shard)
+		if old == nil || old.Current.Number != ref.Attempt || old.State != ShardRunning || old.Why != "" {
+			results[i] = ErrStale
+			continue
+		}
+		s := *old
+		s.Why = WhyDrain
+		c.putShard(&s)
+	}
+	return results, nil
 }

@@ -93,7 +93,7 @@ const authorJobs = 10
 var (
 	shardEvents = []string{
 		"arm", "started", "succeeded", "failed", "cancelled", "killed", "never", "skipped", "missed",
-		"move", "lose", "leader_skip", "leader_miss", "strand", "stale_report", "stale_arm",
+		"move", "lose", "evict", "leader_skip", "leader_miss", "strand", "stale_report", "stale_arm",
 	}
 	jobEvents = []string{"pause", "resume", "new_version", "manual", "cancel", "delete", "prune", "replace", "retry", "timeout", "slow"}
 	allEvents = slices.Concat(shardEvents, jobEvents)
@@ -142,6 +142,10 @@ func (a *author) step() (Opcode, any) {
 		return a.deliver(v)
 	case n < 52:
 		return a.startRun(a.anyJob())
+	case n < 54:
+		for r := range v.Replacing() {
+			return OpReplaceRuns, ReplaceRuns{a.now, r.ID}
+		}
 	}
 	if s, event := a.anyEvent(v); s != nil {
 		return a.command(v, s, event)
@@ -223,12 +227,15 @@ func (a *author) decideDue(v *View) (Opcode, any) {
 
 func (a *author) nodeEvent(v *View) (Opcode, any) {
 	n := v.Node(authorNodes[a.rng.IntN(3)])
-	switch a.rng.IntN(3) {
-	case 0:
+	switch a.rng.IntN(8) {
+	case 0, 1:
 		statuses := []NodeStatus{NodeReady, NodeReady, NodeDraining, NodeMaintenance, NodeDown, NodeLeft, "odd"}
 		return OpSetNodeStatus, SetNodeStatus{a.now, n.ID, statuses[a.rng.IntN(len(statuses))], "author"}
-	case 1:
+	case 2, 3, 4:
 		return OpSetNodeStatus, SetNodeStatus{a.now, n.ID, NodeReady, "author"}
+	case 5:
+		statuses := []NodeStatus{NodeDraining, NodeStandby, NodeReady}
+		return OpDrainNode, DrainNode{a.now, n.ID, statuses[a.rng.IntN(3)], "author", a.now + second, n.Incarnation * uint64(a.rng.IntN(2))}
 	}
 	next := Node{ID: n.ID, Name: n.Name, Incarnation: n.Incarnation + uint64(a.rng.IntN(2)), Capacity: a.rng.IntN(200), Labels: map[string]string{"x": "y", "a": "b"}}
 	if a.rng.IntN(5) == 0 {
@@ -290,6 +297,8 @@ func (a *author) command(v *View, s *Shard, event string) (Opcode, any) {
 		return OpArmShards, ArmShards{a.now, []Placement{{AttemptRef: ref, Node: node.ID, Incarnation: node.Incarnation}}}
 	case "move", "lose", "strand":
 		return OpDisplaceShards, DisplaceShards{a.now, DisplaceKind(event), []AttemptRef{ref}, "silent"}
+	case "evict":
+		return OpEvictShards, EvictShards{a.now, []AttemptRef{ref}}
 	case "leader_skip", "leader_miss":
 		return OpDisplaceShards, DisplaceShards{a.now, DisplaceKind(strings.TrimPrefix(event, "leader_")), []AttemptRef{ref}, ""}
 	case "pause", "resume":

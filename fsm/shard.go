@@ -99,8 +99,8 @@ type Shard struct {
 	Weight    int        `codec:"w" json:"weight"`
 	Current   Attempt    `codec:"c" json:"attempt"`
 	Past      []Attempt  `codec:"p,omitempty" json:"past,omitempty"`
-	// Why is set while retracting, and to WhyCancel while running if the process
-	// is to be killed.
+	// Why is set while retracting, and while running, to WhyCancel or WhyDrain, if
+	// the process is to be killed.
 	Why string `codec:"y,omitempty" json:"why,omitempty"`
 	// Known: an attempt is known to have started. Maybe: one may have, and
 	// there is no proof either way.

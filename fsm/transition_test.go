@@ -79,6 +79,10 @@ func cancels(s *scene) error {
 	return s.apply(OpCancelRun, CancelRun{s.now, s.run.ID}).Err
 }
 
+func evicts(s *scene) error {
+	return s.one(OpEvictShards, EvictShards{s.now, []AttemptRef{s.shardOrGhost().Ref()}})
+}
+
 func deletes(s *scene) error { return s.apply(OpDeleteJob, DeleteJob{s.now, key("j")}).Err }
 
 // origins brings a scene to each state that a gate can be in.
@@ -111,6 +115,7 @@ func origins() []struct {
 		from("running", started),
 		from("running_cancelling", started, cancels),
 		from("running_paused", started, pauses),
+		from("running_drain", started, evicts),
 		from("succeeded", started, reports(ReportEnded, AttemptSucceeded)),
 		from("failed", started, reports(ReportEnded, AttemptFailed)),
 		from("cancelled", started, cancels, reports(ReportEnded, AttemptCancelled)),
@@ -137,6 +142,7 @@ var events = []struct {
 	{"displace_skip", displaces(DisplaceSkip)},
 	{"displace_miss", displaces(DisplaceMiss)},
 	{"displace_unknown", displaces("beam")},
+	{"evict", evicts},
 	{"pause", pauses},
 	{"new_version", renews},
 	{"new_version_after_due", renewsLate},

@@ -129,6 +129,9 @@ func (g *Gossip) Members() []Member {
 	return members
 }
 
+// Member returns one member by its ID, and false if it is not known.
+func (g *Gossip) Member(id string) (Member, bool) { return g.table.get(id) }
+
 // Watch returns Members and a channel that is closed at the next change. A slow
 // reader misses steps, never the latest state.
 func (g *Gossip) Watch() ([]Member, <-chan struct{}) {

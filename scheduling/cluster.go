@@ -26,6 +26,8 @@ type candidate struct {
 	// capacity at that instant, not before.
 	booked map[fsm.Time]int
 	total  int
+	// suspect: its heartbeats are missing, though its lease has not lapsed.
+	suspect bool
 }
 
 // Readiness says which incarnation of a node work may be armed for.
@@ -39,6 +41,8 @@ type Latency func(from, to string) (rtt time.Duration, known bool)
 type Facts struct {
 	Ready   Readiness
 	Latency Latency
+	// Suspect says that a node is to get work only where no other can take it.
+	Suspect func(node string) bool
 }
 
 // NewCluster gathers the nodes that are ready and in touch, and their load.
@@ -50,6 +54,7 @@ func NewCluster(v *fsm.View, facts Facts, now fsm.Time) *Cluster {
 		}
 		if inc, ok := facts.Ready(n.ID); ok && inc == n.Incarnation {
 			c.add(n)
+			c.byID[n.ID].suspect = facts.Suspect != nil && facts.Suspect(n.ID)
 		}
 	}
 	for s := range v.Held() {

@@ -26,7 +26,8 @@ func (l *Leader) displace(ctx context.Context) error {
 		v := l.Store.Read()
 		for n := range v.Nodes() {
 			l.displaceNode(ctx, v, n)
-			l.markDown(ctx, n)
+			l.markGone(ctx, n)
+			l.evict(ctx, v, n)
 		}
 	}
 }
@@ -36,15 +37,24 @@ func (l *Leader) displace(ctx context.Context) error {
 // with its next heartbeat.
 const downAfter = 600 // heartbeats: five minutes
 
-// markDown gives up on a ready node that has been silent for long.
-func (l *Leader) markDown(ctx context.Context, n *fsm.Node) {
+// markGone gives up on a node that said good-bye, or a ready one that has been
+// silent for long.
+func (l *Leader) markGone(ctx context.Context, n *fsm.Node) {
 	answered, ok := l.Leases.Contact(n.ID)
-	if !ok || n.Status != fsm.NodeReady || l.Clock.Mono()-answered < downAfter*int64(l.Timing.Heartbeat) {
+	if !ok || n.Status == fsm.NodeLeft {
 		return
 	}
-	l.Logger.Warn("node is down", "node", n.Name, "silent", time.Duration(l.Clock.Mono()-answered))
+	quiet := time.Duration(l.Clock.Mono() - answered)
+	status := fsm.NodeDown
+	switch {
+	case l.gossip(n.ID) == GossipLeft && quiet >= l.Timing.silence():
+		status = fsm.NodeLeft
+	case n.Status != fsm.NodeReady || quiet < downAfter*l.Timing.Heartbeat:
+		return
+	}
+	l.Logger.Warn("node is gone", "node", n.Name, "status", status, "silent", quiet)
 	if _, _, err := l.Proposer.Propose(ctx, fsm.OpSetNodeStatus, fsm.SetNodeStatus{
-		At: l.Clock.Now(), ID: n.ID, Status: fsm.NodeDown, By: "cluster",
+		At: l.Clock.Now(), ID: n.ID, Status: status, By: "cluster",
 	}); err != nil && ctx.Err() == nil {
 		l.Logger.Warn("a node's status was not changed; trying again", "node", n.Name, "error", err)
 		l.pause(ctx)
@@ -79,7 +89,9 @@ func (l *Leader) displaceNode(ctx context.Context, v *fsm.View, n *fsm.Node) {
 }
 
 // facts are what this leader knows of the nodes beyond the log.
-func (l *Leader) facts() Facts { return Facts{Ready: l.ready} }
+func (l *Leader) facts() Facts {
+	return Facts{Ready: l.ready, Suspect: func(node string) bool { return l.Health(node) != HealthOK }}
+}
 
 // ready says which incarnation of a node work may be armed for. A node whose
 // agent is known to be gone is not, although its lease has not lapsed yet.

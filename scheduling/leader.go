@@ -45,7 +45,9 @@ type Config struct {
 	Verify func(ctx context.Context) error
 	// Refusals returns what this node noted about a peer, if anything.
 	Refusals func(node string) (Refusal, bool)
-	Logger   *slog.Logger
+	// Gossip returns what this node's gossip believes of another. It may be nil.
+	Gossip func(node string) GossipStatus
+	Logger *slog.Logger
 }
 
 // Leader runs the loops of one term.

@@ -77,10 +77,12 @@ func (c *Cluster) compare(a, b choice, r *Request) int {
 }
 
 func preferred(c *candidate, r *Request) int {
-	switch c.node.ID {
-	case r.With:
+	switch {
+	case c.suspect:
+		return -2
+	case c.node.ID == r.With:
 		return 1
-	case r.Avoid:
+	case c.node.ID == r.Avoid:
 		return -1
 	}
 	return 0

@@ -218,7 +218,10 @@ func (e *Executor) tell(ref fsm.AttemptRef, state localState, r fsm.Report) {
 // follow keeps a known attempt in step with the log.
 func (e *Executor) follow(ctx context.Context, s *fsm.Shard, l *local) {
 	e.mu.Lock()
-	kill := l.state == live && !l.killed && s.Why == fsm.WhyCancel
+	kill, reason := false, ""
+	if l.state == live && !l.killed {
+		kill, reason = toKill(s, l)
+	}
 	l.killed = l.killed || kill
 	if l.state == live && l.weight == 0 { // adopted: it takes room here as well
 		l.weight = s.Weight
@@ -229,8 +232,23 @@ func (e *Executor) follow(ctx context.Context, s *fsm.Shard, l *local) {
 	}
 	e.mu.Unlock()
 	if kill {
-		e.kill(ctx, s.Ref(), proc.ReasonCancelled)
+		e.kill(ctx, s.Ref(), reason)
 	}
+}
+
+// reasonDrained is why an attempt is ended whose node is to be empty.
+const reasonDrained = "drained"
+
+// toKill says whether the log wants an attempt ended, and why. A call of the http
+// driver is not cut off for a drain: it may have had its effect, and is over soon.
+func toKill(s *fsm.Shard, l *local) (kill bool, reason string) {
+	switch {
+	case s.Why == fsm.WhyCancel:
+		return true, proc.ReasonCancelled
+	case s.State == fsm.ShardRunning && s.Why == fsm.WhyDrain && l.cancel == nil:
+		return true, reasonDrained
+	}
+	return false, ""
 }
 
 func (e *Executor) kill(ctx context.Context, ref fsm.AttemptRef, reason string) {

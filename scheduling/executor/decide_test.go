@@ -266,6 +266,28 @@ func TestCancelKills(t *testing.T) {
 	})
 }
 
+// TestEvictionKills what runs, once, and leaves it to the log to place it anew.
+func TestEvictionKills(t *testing.T) {
+	bubble(t, func(r *rig) {
+		ref := r.fire(job{name: "a"})
+		r.after(2 * time.Second)
+		r.apply(fsm.OpEvictShards, fsm.EvictShards{At: r.clock.Now(), Items: []fsm.AttemptRef{ref}})
+		r.after(passGap)
+		if got := r.procs.killReason(ref); got != reasonDrained {
+			t.Errorf("killed for %q", got)
+		}
+		r.after(time.Second)
+		if s := r.shard(ref.RunID); s.State != fsm.ShardRunning {
+			t.Fatalf("%s before its end is known", s.State)
+		}
+		r.procs.end(ref, proc.Killed)
+		r.after(step)
+		if s := r.shard(ref.RunID); s.State != fsm.ShardPending || s.Losses != 0 {
+			t.Errorf("%s with %d losses", s.State, s.Losses)
+		}
+	})
+}
+
 // What the log gave to somebody else is killed, but not because of a log that
 // has not come to it yet.
 func TestSupersededIsKilledOnceCaughtUp(t *testing.T) {

@@ -282,8 +282,8 @@ func (c *Client) Nodes(ctx context.Context, page Page, opt Read) (List[Node], er
 
 // SetNodeStatus changes what an operator says of a node: ready, draining,
 // maintenance or standby.
-func (c *Client) SetNodeStatus(ctx context.Context, name string, status fsm.NodeStatus) (Node, error) {
-	body, err := json.Marshal(NodeStatus{Status: status})
+func (c *Client) SetNodeStatus(ctx context.Context, name string, status NodeStatus) (Node, error) {
+	body, err := json.Marshal(status)
 	if err != nil {
 		return Node{}, fmt.Errorf("encoding the status: %w", err)
 	}

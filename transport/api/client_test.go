@@ -78,7 +78,7 @@ func TestRequests(t *testing.T) {
 		}, seen{Method: "GET", URI: "/v1/runs?job=backup&state=failed"}},
 		{"cancel", func() error { return drop(c.CancelRun(ctx, "01ABC")) },
 			seen{Method: "POST", URI: "/v1/runs/01ABC/cancel"}},
-		{"node", func() error { return drop(c.SetNodeStatus(ctx, "n1", fsm.NodeDraining)) },
+		{"node", func() error { return drop(c.SetNodeStatus(ctx, "n1", api.NodeStatus{Status: fsm.NodeDraining})) },
 			seen{Method: "PUT", URI: "/v1/nodes/n1/status", Type: "application/json", Body: `{"status":"draining"}`}},
 		{"transfer", func() error { return drop(c.TransferLeader(ctx)) },
 			seen{Method: "POST", URI: "/v1/leader/transfer"}},

@@ -61,6 +61,11 @@ type Node struct {
 	// Leader, Voter: its part in the Raft group.
 	Leader bool `json:"leader"`
 	Voter  bool `json:"voter"`
+	// Status, in Node, is what the node is right now: suspect or down where a
+	// node in use is out of reach. SetStatus is what was said of it last.
+	SetStatus fsm.NodeStatus `json:"set_status"`
+	// Health is ok, suspect or down, by the leader's own contact with the node.
+	Health string `json:"health"`
 	// Gossip is what the answering node's gossip says: alive, suspect, failed
 	// or left; empty if it does not know the node.
 	Gossip string `json:"gossip,omitempty"`
@@ -99,6 +104,13 @@ type Version struct {
 // NodeStatus is the body of PUT /v1/nodes/{name}/status.
 type NodeStatus struct {
 	Status fsm.NodeStatus `json:"status"`
+	// By says who asks, for people; "operator" if it is empty.
+	By string `json:"by,omitempty"`
+	// Deadline is how long what runs on the node may go on; then it is ended
+	// there and started elsewhere. 0 means to its end.
+	Deadline fsm.Duration `json:"deadline,omitempty"`
+	// Force ends what runs at once.
+	Force bool `json:"force,omitempty"`
 }
 
 // Event is one server-sent event of GET /v1/events.

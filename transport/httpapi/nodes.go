@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
+	"time"
+	"unicode"
 
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/transport/api"
@@ -18,11 +21,12 @@ type cluster struct {
 	leader string
 	voters map[string]bool
 	gossip map[string]string
+	health map[string]string
 }
 
 func (a *API) cluster() cluster {
 	leader, _ := a.cfg.Cluster.Leader()
-	return cluster{leader.ID, a.cfg.Cluster.Voters(), a.cfg.Cluster.Gossip()}
+	return cluster{leader.ID, a.cfg.Cluster.Voters(), a.cfg.Cluster.Gossip(), a.cfg.Cluster.Health()}
 }
 
 // listNodes serves GET /v1/nodes, in the order of their names.
@@ -51,7 +55,9 @@ func (a *API) listNodes(r *http.Request) (reader, error) {
 func (c *cluster) nodeOf(v *fsm.View, node *fsm.Node) api.Node {
 	row := api.Node{
 		Node: *node, Leader: node.ID == c.leader, Voter: c.voters[node.ID], Gossip: c.gossip[node.ID],
+		SetStatus: node.Status, Health: cmp.Or(c.health[node.ID], healthOK),
 	}
+	row.Status = statusNow(node.Status, row.Health)
 	for s := range v.HeldBy(node.ID) {
 		if s.State == fsm.ShardRunning {
 			row.Running++
@@ -63,16 +69,33 @@ func (c *cluster) nodeOf(v *fsm.View, node *fsm.Node) api.Node {
 	return row
 }
 
+// Health of a node by the leader's contact with it.
+const (
+	healthOK   = "ok"
+	healthDown = "down"
+)
+
+// statusNow is what a node is right now. That a node in use is out of reach comes
+// before what was said of it; one that was taken out of use may well be switched
+// off.
+func statusNow(set fsm.NodeStatus, health string) fsm.NodeStatus {
+	switch {
+	case health == healthOK, set != fsm.NodeReady && set != fsm.NodeDraining:
+		return set
+	case health == healthDown:
+		return fsm.NodeDown
+	}
+	return fsm.NodeSuspect
+}
+
 // setNodeStatus serves PUT /v1/nodes/{name}/status.
 func (a *API) setNodeStatus(w http.ResponseWriter, r *http.Request) error {
 	var body api.NodeStatus
 	if err := decodeBody(r, &body); err != nil {
 		return err
 	}
-	switch body.Status {
-	case fsm.NodeReady, fsm.NodeDraining, fsm.NodeMaintenance, fsm.NodeStandby:
-	default:
-		return badRequest("status %.40q: want one of ready, draining, maintenance, standby", string(body.Status))
+	if err := checkNodeStatus(&body); err != nil {
+		return err
 	}
 	name := r.PathValue("name")
 	v := a.cfg.Store.Read()
@@ -80,9 +103,8 @@ func (a *API) setNodeStatus(w http.ResponseWriter, r *http.Request) error {
 	if node == nil {
 		return fmt.Errorf("node %s: %w", name, fsm.ErrNotFound)
 	}
-	_, index, err := a.propose(r, fsm.OpSetNodeStatus, &fsm.SetNodeStatus{
-		At: a.cfg.Clock(), ID: node.ID, Status: body.Status, By: operator,
-	})
+	op, command := a.statusCommand(node.ID, &body)
+	_, index, err := a.propose(r, op, command)
 	if err != nil {
 		return err
 	}
@@ -93,4 +115,37 @@ func (a *API) setNodeStatus(w http.ResponseWriter, r *http.Request) error {
 	c := a.cluster()
 	setIndex(w, max(index, v.Index()))
 	return writeJSON(w, http.StatusOK, c.nodeOf(v, node))
+}
+
+// statusCommand is what puts a checked body into the log.
+func (a *API) statusCommand(id string, body *api.NodeStatus) (fsm.Opcode, any) {
+	now, by := a.cfg.Clock(), cmp.Or(body.By, operator)
+	if body.Deadline == 0 && !body.Force {
+		return fsm.OpSetNodeStatus, &fsm.SetNodeStatus{At: now, ID: id, Status: body.Status, By: by}
+	}
+	return fsm.OpDrainNode, &fsm.DrainNode{
+		At: now, ID: id, Status: body.Status, By: by, EvictAt: now.Add(body.Deadline),
+	}
+}
+
+// maxDrain bounds the deadline of a drain.
+const maxDrain = fsm.Duration(30 * 24 * time.Hour)
+
+func checkNodeStatus(body *api.NodeStatus) error {
+	switch body.Status {
+	case fsm.NodeReady, fsm.NodeDraining, fsm.NodeMaintenance, fsm.NodeStandby:
+	default:
+		return badRequest("status %.40q: want one of ready, draining, maintenance, standby", string(body.Status))
+	}
+	switch {
+	case len(body.By) > fsm.MaxStatusBy || strings.ContainsFunc(body.By, unicode.IsControl):
+		return badRequest("by: want at most %d bytes without control characters", fsm.MaxStatusBy)
+	case body.Deadline < 0 || body.Deadline > maxDrain:
+		return badRequest("deadline %s: want a span from 0 to %s", body.Deadline, maxDrain)
+	case body.Force && body.Deadline != 0:
+		return badRequest("force and deadline: want one of them; force ends what runs at once")
+	case body.Status == fsm.NodeReady && (body.Force || body.Deadline != 0):
+		return badRequest("status ready takes neither deadline nor force: nothing is to end")
+	}
+	return nil
 }

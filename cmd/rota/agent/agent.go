@@ -107,6 +107,10 @@ type Agent struct {
 
 	// leading is the epoch of the term that this node serves; 0: none.
 	leading atomic.Uint64
+	// term holds the loops of the term that this node serves; nil: none.
+	term atomic.Pointer[scheduling.Leader]
+	// ailing is what the leader said last of the nodes' health.
+	ailing atomic.Pointer[ailing]
 	// replayed: the store has caught up since the process started.
 	replayed atomic.Bool
 	// clockOff: the wall clock is far from cluster time, and that was said.

@@ -54,6 +54,7 @@ A node that joins later leaves --bootstrap-expect out.`,
 	f.IntVar(&cfg.Capacity, "capacity", 0, "weight of the work that may run here at once (default 100)")
 	f.StringVar(&cfg.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&cfg.LeaveOnStop, "leave-on-stop", false, "leave the cluster for good when stopped")
+	f.DurationVar(&cfg.Drain, "drain", 0, "when stopped, take no more work and let what runs go on for up to this `SPAN`")
 	f.BoolVar(&cfg.Dev, "dev", false, "run one node that is a cluster by itself, its data in a temporary folder")
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
 )
@@ -18,6 +19,9 @@ const (
 	DefaultRPCPort    = 7701
 	DefaultGossipPort = 7702
 )
+
+// maxDrain bounds --drain.
+const maxDrain = 24 * time.Hour
 
 // ErrBadConfig: the flags or the configuration file cannot be used as they are.
 var ErrBadConfig = errors.New("bad configuration")
@@ -39,6 +43,8 @@ type Config struct {
 	LogLevel        string
 	// LeaveOnStop: stopping this agent takes it out of the cluster.
 	LeaveOnStop bool
+	// Drain is how long a node that is told to stop lets its work run on.
+	Drain time.Duration
 	// Dev: one node that is a cluster by itself, its data in a temporary folder.
 	Dev bool
 }
@@ -68,6 +74,9 @@ func (c *Config) complete() error {
 	}
 	if c.BootstrapExpect < 0 || c.BootstrapExpect > 5 {
 		return fmt.Errorf("%w: --bootstrap-expect %d: want the number of nodes that found the cluster, 1 to 5, or 0 to join one", ErrBadConfig, c.BootstrapExpect)
+	}
+	if c.Drain < 0 || c.Drain > maxDrain {
+		return fmt.Errorf("%w: --drain %s: want a span from 0 to %s", ErrBadConfig, c.Drain, maxDrain)
 	}
 	if c.Capacity == 0 {
 		c.Capacity = fsm.DefaultCapacity

@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/gohcl"
@@ -31,6 +32,7 @@ type configFile struct {
 	Capacity        *int              `hcl:"capacity"`
 	LogLevel        *string           `hcl:"log_level"`
 	LeaveOnStop     *bool             `hcl:"leave_on_stop"`
+	Drain           *string           `hcl:"drain"`
 }
 
 // loadFile reads an HCL file into the configuration. What was given as a flag
@@ -65,6 +67,11 @@ func (c *Config) loadFile(path string, flags *pflag.FlagSet) error {
 	take(&c.Capacity, f.Capacity, given("capacity"))
 	take(&c.LogLevel, f.LogLevel, given("log-level"))
 	take(&c.LeaveOnStop, f.LeaveOnStop, given("leave-on-stop"))
+	if f.Drain != nil && !given("drain") {
+		if c.Drain, err = time.ParseDuration(*f.Drain); err != nil {
+			return fmt.Errorf("%w: --config %s: drain = %q: want a span such as \"10m\"", ErrBadConfig, path, *f.Drain)
+		}
+	}
 	if f.Join != nil && !given("join") {
 		c.Join = f.Join
 	}

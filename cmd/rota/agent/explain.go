@@ -12,8 +12,9 @@ import (
 // can tell: it may not lead, and then knows of the others' health by gossip only.
 func (a *Agent) waiting(v *fsm.View, s *fsm.Shard) string {
 	alive := map[string]bool{}
+	ailing := a.Health()
 	for _, m := range a.gossip.Members() {
-		alive[m.ID] = m.Status == membership.StatusAlive
+		alive[m.ID] = m.Status == membership.StatusAlive && ailing[m.ID] != string(scheduling.HealthDown)
 	}
 	if s.State.Held() {
 		n := v.Node(s.Current.Node)

@@ -52,6 +52,8 @@ type heartbeatAnswer struct {
 	Age time.Duration `json:"age"`
 	// Floor is the index that must be applied before the lease counts.
 	Floor uint64 `json:"floor"`
+	// Ailing holds the nodes, by ID, that are not well by the leader's contact.
+	Ailing map[string]scheduling.Health `json:"ailing,omitempty"`
 }
 
 // beat keeps this node's lease alive until ctx ends.
@@ -103,6 +105,7 @@ func (a *Agent) beatOnce(ctx context.Context) error {
 	}
 	received := a.clock.Mono()
 	a.clock.Sample(answer.Now, sent, received)
+	a.ailing.Store(&ailing{nodes: answer.Ailing, at: received})
 	a.warnOfClock()
 	base := a.lease.Renew(sent, executor.Grant{OK: answer.OK, Age: answer.Age, Floor: answer.Floor})
 	if base == 0 {
@@ -174,7 +177,7 @@ func (a *Agent) answerHeartbeat(hb heartbeat) (heartbeatAnswer, error) {
 		return heartbeatAnswer{Now: a.clock.Now()}, nil
 	}
 	g := a.leases.Heartbeat(hb.Node.ID, hb.Node.Incarnation, registered)
-	return heartbeatAnswer{Now: a.clock.Now(), OK: g.OK, Age: g.Age, Floor: g.Floor}, nil
+	return heartbeatAnswer{Now: a.clock.Now(), OK: g.OK, Age: g.Age, Floor: g.Floor, Ailing: a.judgeNodes()}, nil
 }
 
 // ErrNameTaken: a live node of another identity has the same name.

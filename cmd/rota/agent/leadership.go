@@ -66,12 +66,14 @@ func (a *Agent) serve(ctx context.Context, epoch uint64, log *slog.Logger) {
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return a.reconciler.Run(gctx) })
 	g.Go(func() error { return a.raiseFormat(gctx) })
-	g.Go(func() error {
-		return scheduling.NewLeader(scheduling.Config{
-			Store: a.store, Proposer: a.proposer, Clock: a.clock, Leases: a.leases, Timing: a.timing,
-			Self: a.self.ID, StepDown: a.raft.TransferLeadership, Verify: a.raft.VerifyLeader, Refusals: a.peers.refusal, Logger: log,
-		}).Run(gctx, barrier)
+	leader := scheduling.NewLeader(scheduling.Config{
+		Store: a.store, Proposer: a.proposer, Clock: a.clock, Leases: a.leases, Timing: a.timing,
+		Self: a.self.ID, StepDown: a.raft.TransferLeadership, Verify: a.raft.VerifyLeader, Refusals: a.peers.refusal,
+		Gossip: a.gossipOf, Logger: log,
 	})
+	a.term.Store(leader)
+	defer a.term.Store(nil)
+	g.Go(func() error { return leader.Run(gctx, barrier) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		log.Error("a leader's loop failed; giving the leadership up", "error", err)
 		if err := a.raft.TransferLeadership(ctx); err != nil && ctx.Err() == nil {

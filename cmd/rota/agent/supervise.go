@@ -62,7 +62,8 @@ func supervise(cmd *cobra.Command, cfg Config) error {
 	err = supervisor.Run(ctx, supervisor.Config{
 		DataDir: cfg.DataDir, StopAfter: scheduling.DefaultTiming().StopAfter,
 		Args: os.Args[1:], Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr,
-		Signals: signals, Logger: logger.With("component", "supervisor"),
+		StopLimit: supervisor.DefaultStopLimit + cfg.Drain,
+		Signals:   signals, Logger: logger.With("component", "supervisor"),
 	})
 	if errors.Is(err, proc.ErrLocked) {
 		err = dataDirInUse(cfg.DataDir)
@@ -127,6 +128,7 @@ func serve(ctx context.Context, cfg Config, client *supervisor.Client, seams Sea
 	}
 	if order == supervisor.Stop {
 		a.logger.Info("stopping")
+		a.Drain(final, cfg.Drain)
 		return a.StopAll(final)
 	}
 	a.logger.Info("stopping; the processes stay for the next agent")

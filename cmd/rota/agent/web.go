@@ -68,6 +68,10 @@ func (a *Agent) internal() http.Handler {
 		var batch fsm.ReportAttempts
 		answerJSON(w, r, &batch, func() (any, error) { return struct{}{}, a.takeReports(r.Context(), batch) })
 	})
+	mux.HandleFunc("POST "+pathDrain, func(w http.ResponseWriter, r *http.Request) {
+		var request drainRequest
+		answerJSON(w, r, &request, func() (any, error) { return struct{}{}, a.answerDrain(r.Context(), request) })
+	})
 	mux.HandleFunc("GET "+pathStats, func(w http.ResponseWriter, r *http.Request) {
 		answerJSON(w, r, nil, func() (any, error) { return membership.LocalStats(a.raft.Raft()) })
 	})

@@ -3,10 +3,12 @@ package cli
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/rota-scheduler/rota/cmd/rota/cli/render"
+	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/transport/api"
 )
 
@@ -27,26 +29,47 @@ func (a *app) nodesCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.showTable(cmd, list, func() *render.Table { return nodesTable(list.Items) })
+			return a.showTable(cmd, list, func() *render.Table { return nodesTable(list.Items, a.now()) })
 		},
 	}
 }
 
-func nodesTable(nodes []api.Node) *render.Table {
+func nodesTable(nodes []api.Node, now time.Time) *render.Table {
 	t := &render.Table{Columns: []render.Column{
-		{Title: "NODE"}, {Title: "STATUS"}, {Title: "ROLE"}, {Title: "GOSSIP"}, {Title: "LOAD", Right: true},
+		{Title: "NODE"}, {Title: "STATUS"}, {Title: "SET BY", Flexible: true}, {Title: "ROLE"}, {Title: "GOSSIP"}, {Title: "LOAD", Right: true},
 		{Title: "RUNNING", Right: true}, {Title: "ARMED", Right: true}, {Title: "PLACE", Flexible: true},
 		{Title: "LIMITS", Flexible: true},
 		{Title: "HTTP"}, {Title: "VERSION", Flexible: true},
 	}}
 	for i := range nodes {
 		n := &nodes[i]
-		t.Add(render.Text(n.Name), render.Cell{Text: string(n.Status), Style: render.NodeStyle(n.Status)},
+		t.Add(render.Text(n.Name), render.Cell{Text: nodeStatus(n, now), Style: render.NodeStyle(n.Status)}, render.Text(setBy(n, now)),
 			render.Text(nodeRole(n)), render.Text(n.Gossip), render.Text(fmt.Sprintf("%d/%d", n.Load, n.Capacity)),
 			render.Text(fmt.Sprint(n.Running)), render.Text(fmt.Sprint(n.Armed)),
 			render.Text(strings.Trim(n.Region+"/"+n.Zone, "/")), render.Text(n.Limits), render.Text(n.HTTPAddr), render.Text(n.Version))
 	}
 	return t
+}
+
+// nodeStatus is what a node is right now, then what was said of it if that is
+// another thing, and how long its work may still go on.
+func nodeStatus(n *api.Node, now time.Time) string {
+	text := string(n.Status)
+	if n.SetStatus != "" && n.SetStatus != n.Status && n.SetStatus != fsm.NodeReady {
+		text += " (" + string(n.SetStatus) + ")"
+	}
+	if left := n.EvictAt.Time().Sub(now); n.EvictAt != 0 && left > 0 && n.Running > 0 {
+		text += ", " + render.Span(left) + " left"
+	}
+	return text
+}
+
+// setBy says who set the status, and how long ago.
+func setBy(n *api.Node, now time.Time) string {
+	if n.StatusSetBy == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s %s ago", n.StatusSetBy, render.Span(max(now.Sub(n.StatusSetAt.Time()), 0).Truncate(time.Second)))
 }
 
 func nodeRole(n *api.Node) string {
