@@ -11,6 +11,9 @@ import (
 
 // passResult says when the next pass is due by itself.
 type passResult struct {
+	// now is when the pass began: one look at the clock for all attempts. What is
+	// due a moment later is seen by the next pass.
+	now  fsm.Time
 	next fsm.Time
 	// leaseless: something is due and only the lease is missing.
 	leaseless bool
@@ -27,7 +30,7 @@ func (p *passResult) at(t fsm.Time) {
 // concerns an attempt changes it. Everything is judged by one later view: a lease
 // may count for that one and not yet for the view that is watched.
 func (e *Executor) pass(ctx context.Context, v *fsm.View) passResult {
-	var p passResult
+	p := passResult{now: e.cfg.Clock.Now()}
 	for range v.HeldBy(e.cfg.NodeID) {
 		break // to look at the first is to watch them all
 	}
@@ -53,28 +56,42 @@ func (e *Executor) pass(ctx context.Context, v *fsm.View) passResult {
 func (e *Executor) consider(ctx context.Context, quiet, watch *fsm.View, s *fsm.Shard, p *passResult) {
 	ref := s.Ref()
 	run := quiet.Run(s.RunID)
-	version := quiet.Version(s.JobKey(), s.Version)
-	now := e.cfg.Clock.Now()
 	switch {
-	case run == nil || version == nil:
-		return // impossible: both are kept for as long as the run is active
+	case run == nil:
+		return // impossible: it is kept for as long as it is active
+	case e.waits(run, s, p):
+		return // most of what a node holds
+	case quiet.Spec(run) == nil:
+		return // impossible: as above
 	case s.Current.Incarnation < e.cfg.Incarnation && !e.cfg.Lease.CaughtUp(quiet.Index()):
 		p.leaseless = true // a log that is being replayed shows what was, not what is
 	case s.State == fsm.ShardRunning:
-		e.tell(ref, ended, fsm.Report{AttemptRef: ref, Kind: fsm.ReportKilled, EndedAt: now, Error: "its process is gone from its node"})
+		e.tell(ref, ended, fsm.Report{AttemptRef: ref, Kind: fsm.ReportKilled, EndedAt: p.now, Error: "its process is gone from its node"})
 	case e.beforeBoot(run, s):
-		e.tell(ref, ended, fsm.Report{AttemptRef: ref, Kind: fsm.ReportKilled, EndedAt: now, Error: "its machine was restarted; it may have started before"})
+		e.tell(ref, ended, fsm.Report{AttemptRef: ref, Kind: fsm.ReportKilled, EndedAt: p.now, Error: "its machine was restarted; it may have started before"})
 	case s.State == fsm.ShardRetracting, s.Current.Incarnation < e.cfg.Incarnation, e.cfg.Lease.Dropped():
 		e.decline(ctx, ref, fsm.ReportNever, p)
 	case s.Current.Incarnation > e.cfg.Incarnation:
 		return // armed for a life of this agent that has not begun: impossible here
 	case !run.Opened:
 		e.considerGate(ctx, quiet, watch, run, s, p)
-	case now < s.NotBefore:
-		p.at(s.NotBefore) // a retry, armed ahead of its time
 	default:
 		e.tryStart(ctx, quiet, run, s, p)
 	}
+}
+
+// waits says whether an attempt that this life of the agent may start, and that
+// nobody wants back, is armed ahead of its time: a fire, or a retry.
+func (e *Executor) waits(run *fsm.Run, s *fsm.Shard, p *passResult) bool {
+	due := s.NotBefore
+	if !run.Opened {
+		due = run.NotBefore
+	}
+	if s.State != fsm.ShardArmed || s.Current.Incarnation != e.cfg.Incarnation || p.now >= due || e.cfg.Lease.Dropped() {
+		return false
+	}
+	p.at(due)
+	return true
 }
 
 // bootDoubt is how far the instant of this machine's start may be off.
@@ -84,21 +101,21 @@ const bootDoubt = fsm.Duration(time.Second)
 // Start records survive the death of processes, not that of the machine: without
 // one, such an attempt may have started all the same.
 func (e *Executor) beforeBoot(run *fsm.Run, s *fsm.Shard) bool {
+	if s.Current.Incarnation >= e.cfg.Incarnation {
+		return false
+	}
 	boot := e.cfg.Clock.Now() - fsm.Time(e.cfg.Clock.Mono()) // mono counts from the start of the machine
 	due := max(s.Current.ArmedAt, s.NotBefore)
 	if !run.Opened {
 		due = max(due, run.NotBefore)
 	}
-	return s.Current.Incarnation < e.cfg.Incarnation && s.Current.ArmedAt < boot && due < boot.Add(bootDoubt)
+	return s.Current.ArmedAt < boot && due < boot.Add(bootDoubt)
 }
 
 // considerGate judges the shard that decides whether its run happens (rule 8).
 func (e *Executor) considerGate(ctx context.Context, quiet, watch *fsm.View, run *fsm.Run, s *fsm.Shard, p *passResult) {
-	now := e.cfg.Clock.Now()
 	switch {
-	case now < run.NotBefore:
-		p.at(run.NotBefore)
-	case run.StartDeadline != 0 && now > run.StartDeadline && !s.Maybe:
+	case run.StartDeadline != 0 && p.now > run.StartDeadline && !s.Maybe:
 		e.decline(ctx, s.Ref(), fsm.ReportMissed, p)
 	case e.conditionMet(quiet, run):
 		e.tryStart(ctx, quiet, run, s, p)
