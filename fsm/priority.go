@@ -20,10 +20,10 @@ func (s *JobSpec) Rank() int {
 	return *s.Priority
 }
 
-// placeInLine returns the place of what waits from an instant on.
-func placeInLine(since Time, priority int) Time {
+// PlaceInLine returns the place in the line of what waits from an instant on.
+func PlaceInLine(since Time, priority int) Time {
 	return since.Add(-HeadStart * Duration(priority))
 }
 
 // Aged returns the place in line ahead of which nothing new can come any more.
-func Aged(now Time) Time { return placeInLine(now, MaxPriority) }
+func Aged(now Time) Time { return PlaceInLine(now, MaxPriority) }

@@ -88,9 +88,9 @@ func makeShards(c *change, run *Run, t *Task, rt *RunTask, at Time) {
 	if !run.Opened {
 		end = 1
 	}
-	line := placeInLine(at, c.specOf(run).Rank())
+	line := PlaceInLine(at, c.specOf(run).Rank())
 	if !run.Opened {
-		line = placeInLine(max(at, run.NotBefore), c.specOf(run).Rank())
+		line = PlaceInLine(max(at, run.NotBefore), c.specOf(run).Rank())
 	}
 	for rt.Made < end && rt.Live < limit {
 		i := rt.Made

@@ -17,7 +17,7 @@ func retry(c *change, old *Shard, task *Task, at Time) bool {
 	s.Tries++
 	s.Reason = fmt.Sprintf("try %d of %d after %s", s.Tries+1, task.Retry.Attempts, failure(&s.Current))
 	s.NotBefore = at.Add(task.Retry.delay(s.Tries, jitterOf(&s)))
-	s.Line = placeInLine(s.NotBefore, c.specOf(c.run(s.RunID)).Rank())
+	s.Line = PlaceInLine(s.NotBefore, c.specOf(c.run(s.RunID)).Rank())
 	endAttempt(&s)
 	s.State, s.Why = ShardPending, ""
 	c.putShard(&s)

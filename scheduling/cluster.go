@@ -10,15 +10,21 @@ import (
 // Placing adds to it, so that one snapshot serves a batch of decisions. It is
 // not safe for concurrent use.
 type Cluster struct {
+	view    *fsm.View
 	nodes   []*candidate // in the order of their IDs
 	byID    map[string]*candidate
 	now     fsm.Time
 	latency Latency
+	// What was found out for this snapshot.
+	rulings map[*Rules]*ruling
+	tasks   map[taskKey]*taskLoad
+	pools   map[string]*poolRoom
 }
 
 // candidate is a node that may be given work.
 type candidate struct {
 	node        *fsm.Node
+	place       int // in the snapshot's list
 	incarnation uint64
 	// busy is the weight that runs, or is due and will start at once.
 	busy int
@@ -28,6 +34,9 @@ type candidate struct {
 	total  int
 	// suspect: its heartbeats are missing, though its lease has not lapsed.
 	suspect bool
+	// kept: its room is for work that has waited for long, and for what stands
+	// before that in the line.
+	kept *fsm.Time
 }
 
 // Readiness says which incarnation of a node work may be armed for.
@@ -47,7 +56,8 @@ type Facts struct {
 
 // NewCluster gathers the nodes that are ready and in touch, and their load.
 func NewCluster(v *fsm.View, facts Facts, now fsm.Time) *Cluster {
-	c := &Cluster{byID: map[string]*candidate{}, now: now, latency: facts.Latency}
+	c := emptyCluster(v, now)
+	c.latency = facts.Latency
 	for n := range v.Nodes() {
 		if n.Status != fsm.NodeReady {
 			continue
@@ -67,8 +77,15 @@ func NewCluster(v *fsm.View, facts Facts, now fsm.Time) *Cluster {
 	return c
 }
 
+func emptyCluster(v *fsm.View, now fsm.Time) *Cluster {
+	return &Cluster{
+		view: v, now: now, byID: map[string]*candidate{}, rulings: map[*Rules]*ruling{},
+		tasks: map[taskKey]*taskLoad{}, pools: map[string]*poolRoom{},
+	}
+}
+
 func (c *Cluster) add(n *fsm.Node) {
-	cand := &candidate{node: n, incarnation: n.Incarnation, booked: map[fsm.Time]int{}}
+	cand := &candidate{node: n, place: len(c.nodes), incarnation: n.Incarnation, booked: map[fsm.Time]int{}}
 	c.nodes = append(c.nodes, cand)
 	c.byID[n.ID] = cand
 }

@@ -145,7 +145,7 @@ func (l *Leader) judge(v *fsm.View, n *fsm.Node) judgement {
 		task := v.Spec(run).Task(s.Task)
 		early := startableFrom(run, s).Add(-fsm.Duration(l.Timing.Skew))
 		switch {
-		case quiet >= l.Timing.loss(task), task.Idempotent && quiet >= l.patience(s):
+		case quiet >= l.Timing.loss(task), mayDouble(task) && quiet >= l.patience(s):
 			j.lose = append(j.lose, s.Ref())
 		case s.State == fsm.ShardRunning:
 		case mono >= lapse && early >= instant(lapse),
@@ -155,6 +155,10 @@ func (l *Leader) judge(v *fsm.View, n *fsm.Node) judgement {
 	}
 	return j
 }
+
+// mayDouble says whether a second attempt may run beside one that may be alive. One
+// that takes of a pool must not: both would be at work in it.
+func mayDouble(task *fsm.Task) bool { return task.Idempotent && len(task.Pools) == 0 }
 
 // patience is how long work that may run twice is waited for. What is known to
 // run cannot start once more; what is only armed can, for as long as its node may

@@ -71,7 +71,7 @@ func (f *firer) collect(v *fsm.View) ([]fsm.FireDecision, fsm.Time) {
 		}
 		if plan == nil {
 			quiet := f.Store.Read() // what a plan reads is nothing to be woken by
-			plan = &firePlan{view: quiet, cluster: NewCluster(quiet, f.facts(), now), now: now, with: map[fsm.JobKey]string{}}
+			plan = f.newPlan(quiet, now)
 		}
 		decided, err := f.decide(plan, cur)
 		if err != nil {
@@ -132,9 +132,18 @@ func forget(m map[scheduleKey]fsm.Time, now fsm.Time) {
 type firePlan struct {
 	view    *fsm.View
 	cluster *Cluster
+	rules   *ruleBook
 	now     fsm.Time
 	// with remembers where this pass has put a job that runs one at a time.
 	with map[fsm.JobKey]string
+}
+
+// newPlan takes a snapshot in which what waits already has the room that it will be
+// given: what is due in some seconds must not take it away.
+func (f *firer) newPlan(quiet *fsm.View, now fsm.Time) *firePlan {
+	cluster := NewCluster(quiet, f.facts(), now)
+	f.planPending(quiet, quiet, cluster)
+	return &firePlan{view: quiet, cluster: cluster, rules: f.rules, now: now, with: map[fsm.JobKey]string{}}
 }
 
 func (f *firer) decide(p *firePlan, cur *fsm.Cursor) ([]fsm.FireDecision, error) {
@@ -161,7 +170,7 @@ func (f *firer) decide(p *firePlan, cur *fsm.Cursor) ([]fsm.FireDecision, error)
 		}
 		start := max(d.instant, d.notBefore)
 		if d.skip == "" && start <= p.now.Add(fsm.Duration(f.Timing.Horizon+gather)) {
-			decisions[i].Arm = p.placeGate(job, spec, sched, start)
+			decisions[i].Arm = p.placeGate(version, sched, start)
 		}
 	}
 	return decisions, nil
@@ -171,9 +180,12 @@ func (f *firer) decide(p *firePlan, cur *fsm.Cursor) ([]fsm.FireDecision, error)
 // time goes where its active run sits: there the condition can be judged even
 // while no leader answers (rule 23). No place is no error: the placing loop
 // tries again.
-func (p *firePlan) placeGate(job fsm.JobKey, spec *fsm.JobSpec, sched *fsm.Schedule, start fsm.Time) *fsm.Placement {
-	gate := gateOf(spec)
-	req := Request{Weight: gate.Load(), Start: start}
+func (p *firePlan) placeGate(version *fsm.JobVersion, sched *fsm.Schedule, start fsm.Time) *fsm.Placement {
+	job, gate := version.Spec.Key(), gateOf(&version.Spec)
+	req := &Request{
+		Ref: fsm.AttemptRef{Task: gate.Name}, Job: job, Rules: p.rules.of(p.view, job, version.Version, gate.Name),
+		Weight: gate.Load(), Pools: gate.Pools, Line: fsm.PlaceInLine(start, version.Spec.Rank()), Start: start,
+	}
 	exclusive := sched.OverlapPolicy() != fsm.OverlapAllow
 	if exclusive {
 		req.With = p.with[job]
@@ -181,7 +193,7 @@ func (p *firePlan) placeGate(job fsm.JobKey, spec *fsm.JobSpec, sched *fsm.Sched
 			req.With = holderOf(p.view, job)
 		}
 	}
-	placement, _ := p.cluster.Place(req)
+	placement := p.cluster.Place(req)
 	if placement != nil && exclusive {
 		p.with[job] = placement.Node
 	}

@@ -40,9 +40,9 @@ func TestSuspectsComeLast(t *testing.T) {
 	c.nodes[0].suspect = true
 	c.nodes[1].take(noon, 90, noon)
 	for i, want := range []string{"n01", "n00"} {
-		p, why := c.Place(Request{Weight: 10, Start: noon, With: "n00"})
+		p := c.Place(&Request{Weight: 10, Start: noon, With: "n00"})
 		if p == nil || p.Node != want {
-			t.Fatalf("request %d: %+v %s, want %s", i, p, why, want)
+			t.Fatalf("request %d: %+v, want %s", i, p, want)
 		}
 	}
 }

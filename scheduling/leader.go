@@ -54,10 +54,13 @@ type Config struct {
 type Leader struct {
 	Config
 	schedules *schedules
+	rules     *ruleBook
 }
 
 // NewLeader returns the loops of a term that has not begun.
-func NewLeader(cfg Config) *Leader { return &Leader{Config: cfg, schedules: newSchedules()} }
+func NewLeader(cfg Config) *Leader {
+	return &Leader{Config: cfg, schedules: newSchedules(), rules: newRuleBook()}
+}
 
 // Run leads until ctx ends, and returns when every loop has. barrier is the log
 // index up to which the store had applied when the term's barrier passed. Only

@@ -10,8 +10,15 @@ import (
 
 // Request asks for a place.
 type Request struct {
-	Ref    fsm.AttemptRef
+	Ref fsm.AttemptRef
+	Job fsm.JobKey
+	// Rules is what the task asks of its nodes.
+	Rules  *Rules
 	Weight int
+	// Pools are what the attempt takes of the cluster's pools.
+	Pools []fsm.PoolUse
+	// Line is the place in the line of what waits.
+	Line fsm.Time
 	// Start is the instant from which the capacity is needed; now or earlier
 	// for work that starts at once.
 	Start fsm.Time
@@ -26,51 +33,60 @@ type Request struct {
 
 // choice is a node that passed every filter.
 type choice struct {
-	node  *candidate
-	score int
+	node *candidate
+	// fixed is its score by the node scorers, score the sum of all.
+	fixed, score int
 }
 
-// Place finds the node for a request, or says why there is none. It is a pure
-// function of the snapshot and what was placed with it before: of the nodes that
-// pass every filter the one with the highest score.
-func (c *Cluster) Place(r Request) (*fsm.Placement, string) {
+// Place finds the node for a request; nil means that there is none now, for a
+// reason that [Cluster.WhyNot] gives. It is a pure function of the snapshot and
+// what was placed with it before: of the nodes that pass every filter the one with
+// the highest score.
+func (c *Cluster) Place(r *Request) *fsm.Placement {
+	if !c.poolsFit(r) {
+		return nil
+	}
 	var best choice
 	fits := 0
-	for _, n := range c.nodes {
-		if c.firstRefusal(n, &r) >= 0 {
+	may := c.rulingOf(r.Rules)
+	for i, n := range may.nodes {
+		if firstRefusal(workFilters, c, n, r) != nil {
 			continue
 		}
 		fits++
-		if one := (choice{n, c.scoreOf(n, &r)}); best.node == nil || c.compare(one, best, &r) > 0 {
+		one := choice{n, may.points[i], may.points[i] + sum(workScorers, c, n, r)}
+		if best.node == nil || compare(&one, &best, r) > 0 {
 			best = one
 		}
 	}
 	if fits == 0 {
-		return nil, c.whyNot(&r)
+		return nil
 	}
-	reason := c.whyHere(best, fits, &r)
-	best.node.take(r.Start, r.Weight, c.now)
-	return &fsm.Placement{
-		AttemptRef: r.Ref, Node: best.node.node.ID, Incarnation: best.node.incarnation, Reason: reason,
-	}, ""
+	p := &fsm.Placement{
+		AttemptRef: r.Ref, Node: best.node.node.ID, Incarnation: best.node.incarnation, Reason: c.whyHere(&best, fits, r),
+	}
+	c.take(best.node, r)
+	return p
 }
 
-func (c *Cluster) scoreOf(n *candidate, r *Request) int {
-	sum := 0
-	for i := range scorers {
-		sum += scorers[i].score(c, n, r)
+// take adds what was placed to the snapshot.
+func (c *Cluster) take(n *candidate, r *Request) {
+	n.take(r.Start, r.Weight, c.now)
+	c.usePools(r)
+	if r.Rules.counts() {
+		c.taskLoad(r).add(n)
 	}
-	return sum
 }
 
 // compare orders choices, the better one last: first what is preferred whatever
 // it scores, then the score, then what is free at the instant, then the ID.
-func (c *Cluster) compare(a, b choice, r *Request) int {
+func compare(a, b *choice, r *Request) int {
 	x, y := a.node, b.node
+	if d := cmp.Or(preferred(x, r)-preferred(y, r), a.score-b.score); d != 0 {
+		return d
+	}
 	// Shares of the capacity are compared without dividing.
 	return cmp.Or(
-		cmp.Compare(preferred(x, r), preferred(y, r)),
-		cmp.Compare(a.score, b.score),
 		cmp.Compare(x.free(r.Start)*y.node.Capacity, y.free(r.Start)*x.node.Capacity),
 		strings.Compare(y.node.ID, x.node.ID),
 	)
@@ -90,7 +106,7 @@ func preferred(c *candidate, r *Request) int {
 
 // whyHere says why a node was chosen. It is kept with the attempt, so that it
 // still says what was true when the decision was made.
-func (c *Cluster) whyHere(best choice, fits int, r *Request) string {
+func (c *Cluster) whyHere(best *choice, fits int, r *Request) string {
 	room := fmt.Sprintf("%d of %d free", best.node.free(r.Start), best.node.node.Capacity)
 	switch {
 	case best.node.node.ID == r.Only:
@@ -100,21 +116,23 @@ func (c *Cluster) whyHere(best choice, fits int, r *Request) string {
 	case fits == 1:
 		return "the only node that may take it; " + room
 	}
-	return fmt.Sprintf("best of %d nodes; %s%s", fits, room, c.parts(best.node, r))
+	return fmt.Sprintf("best of %d nodes; %s%s", fits, room, c.parts(best, r))
 }
 
 // parts lists the scores that made a decision where there is more than one.
-func (c *Cluster) parts(n *candidate, r *Request) string {
-	var b strings.Builder
-	kinds := 0
-	for i := range scorers {
-		if score := scorers[i].score(c, n, r); score != 0 {
-			kinds++
-			fmt.Fprintf(&b, "; %s %+.1f", scorers[i].name, float64(score)/point)
-		}
-	}
-	if kinds < 2 {
+func (c *Cluster) parts(best *choice, r *Request) string {
+	if r.Rules == nil {
 		return ""
 	}
+	var b strings.Builder
+	list := func(scorers []scorer) {
+		for i := range scorers {
+			if score := scorers[i].score(c, best.node, r); score != 0 {
+				fmt.Fprintf(&b, "; %s %+.1f", scorers[i].name, float64(score)/point)
+			}
+		}
+	}
+	list(nodeScorers)
+	list(workScorers)
 	return b.String()
 }

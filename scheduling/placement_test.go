@@ -15,7 +15,7 @@ const noon = fsm.Time(43_200e9)
 
 // farm makes a cluster of nodes with the given capacities.
 func farm(capacities ...int) *Cluster {
-	c := &Cluster{byID: map[string]*candidate{}, now: noon}
+	c := emptyCluster(nil, noon)
 	for i, capacity := range capacities {
 		c.add(&fsm.Node{ID: fmt.Sprintf("n%02d", i), Incarnation: uint64(i + 1), Capacity: capacity})
 	}
@@ -47,15 +47,16 @@ func TestPlacementProperties(t *testing.T) {
 		booked := map[string]int{}
 		for _, r := range requests {
 			bigger := false
-			if p, _ := grown.Place(r); p != nil {
+			if grown.Place(&r) != nil {
 				bigger = true
 			}
-			p, why := c.Place(r)
-			again, _ := twin.Place(r)
+			p := c.Place(&r)
+			again := twin.Place(&r)
 			if diff := cmp.Diff(p, again); diff != "" {
 				t.Fatalf("the same state gave two plans: %s", diff)
 			}
 			if p == nil {
+				why := c.WhyNot(&r)
 				if why == "" {
 					t.Fatal("no place and no reason")
 				}
@@ -109,7 +110,7 @@ func TestPlacementSpreads(t *testing.T) {
 		c := farm(capacities...)
 		for i := range n {
 			// At one instant, or each at its own.
-			c.Place(Request{Weight: 1, Start: noon + fsm.Time(i%instants)*1e9})
+			c.Place(&Request{Weight: 1, Start: noon + fsm.Time(i%instants)*1e9})
 		}
 		least, most := n, 0
 		for _, cand := range c.nodes {
@@ -123,9 +124,9 @@ func TestPlacementSpreads(t *testing.T) {
 
 func TestPlacementChoices(t *testing.T) {
 	place := func(c *Cluster, r Request) string {
-		p, why := c.Place(r)
+		p := c.Place(&r)
 		if p == nil {
-			return why
+			return c.WhyNot(&r)
 		}
 		return p.Node
 	}

@@ -31,7 +31,8 @@ func (l *Leader) place(ctx context.Context) error {
 	for ctx.Err() == nil {
 		ready := l.Leases.Changed()
 		v := l.Store.Watch()
-		p := l.planPending(v)
+		quiet := l.Store.Read()
+		p := l.planPending(v, quiet, NewCluster(quiet, l.facts(), l.Clock.Now()))
 		switch {
 		case len(p.placements)+len(p.skip)+len(p.miss)+len(p.stranded) > 0:
 			l.commitPlacing(ctx, p)
@@ -45,9 +46,12 @@ func (l *Leader) place(ctx context.Context) error {
 	return nil
 }
 
-// watchRoom has the wait see what may make room: the ends of attempts, and nodes.
-// To look at the first of each is enough to watch them all.
+// watchRoom has the wait see what may make room: the ends of attempts, nodes, and
+// pools. To look at the first of each is enough to watch them all.
 func watchRoom(v *fsm.View) {
+	for range v.Pools() {
+		break
+	}
 	for range v.Held() {
 		break
 	}
@@ -63,19 +67,19 @@ func earliest(a, b fsm.Time) fsm.Time {
 	return a
 }
 
-// planPending looks at every pending shard once. It must read as little as it
-// can through v: what it reads, it is woken by.
-func (l *Leader) planPending(v *fsm.View) placing {
+// planPending looks at every pending shard once, in the order of the line, and
+// places what it can. It must read as little as it can through v: what it reads,
+// it is woken by.
+func (l *Leader) planPending(v, quiet *fsm.View, cluster *Cluster) placing {
 	var p placing
-	var cluster *Cluster
-	now := l.Clock.Now()
-	quiet := l.Store.Read()
+	now := cluster.now
 	full := noRoom{}
 	for s := range v.Pending() {
 		if len(p.placements) == maxPlacements {
 			break
 		}
-		if full.now(s, now) {
+		rules := l.rules.of(quiet, s.JobKey(), s.Version, s.Task)
+		if full.now(s, rules, now) {
 			p.stuck = true
 			continue
 		}
@@ -101,36 +105,44 @@ func (l *Leader) planPending(v *fsm.View) placing {
 				continue
 			}
 		}
-		if cluster == nil {
-			cluster = NewCluster(quiet, l.facts(), now)
-		}
-		req := l.requestFor(quiet, run, s, start)
-		placement, _ := cluster.Place(req)
-		if placement == nil {
-			p.stuck = true
-			full.note(run, req, now)
+		req := requestFor(quiet, run, s, rules, start)
+		if placement := cluster.Place(req); placement != nil {
+			p.placements = append(p.placements, *placement)
 			continue
 		}
-		p.placements = append(p.placements, *placement)
+		p.stuck = true
+		cluster.keep(req)
+		full.note(run, req, now)
 	}
 	return p
 }
 
-// noRoom holds the least weight for which no node had room at once in this pass.
-// A task of thousands of shards must not cost a search of the cluster for each of
-// them at every end of one.
-type noRoom struct{ weight int }
+// noRoom holds, for each rules, the least weight for which no node had room at once
+// in this pass. A task of thousands of shards must not cost a search of the cluster
+// for each of them at every end of one.
+type noRoom map[*Rules]int
 
-func (n *noRoom) note(run *fsm.Run, r Request, now fsm.Time) {
-	if run.Opened && r.Only == "" && r.Start <= now && (n.weight == 0 || r.Weight < n.weight) {
-		n.weight = r.Weight
+func (n noRoom) note(run *fsm.Run, r *Request, now fsm.Time) {
+	if !run.Opened || r.Only != "" || r.Start > now || len(r.Pools) > 0 {
+		return
+	}
+	if least, known := n[r.Rules]; !known || r.Weight < least {
+		n[r.Rules] = r.Weight
 	}
 }
 
 // now says whether a shard that could start at once surely finds no place. A gate
 // is looked at in any case: it may be past its deadline.
-func (n *noRoom) now(s *fsm.Shard, now fsm.Time) bool {
-	return n.weight != 0 && s.Weight >= n.weight && s.Index > 0 && s.NotBefore <= now && s.NodeID == ""
+func (n noRoom) now(s *fsm.Shard, rules *Rules, now fsm.Time) bool {
+	if s.Index == 0 || s.NotBefore > now || s.NodeID != "" {
+		return false
+	}
+	for _, r := range []*Rules{rules, nil} { // what nothing is asked of has most room
+		if least, known := n[r]; known && s.Weight >= least {
+			return true
+		}
+	}
+	return false
 }
 
 // stranded says whether a shard waits for a node that has gone for good.
@@ -173,8 +185,11 @@ func ConditionMet(v *fsm.View, run *fsm.Run) bool {
 	return true
 }
 
-func (l *Leader) requestFor(v *fsm.View, run *fsm.Run, s *fsm.Shard, start fsm.Time) Request {
-	r := Request{Ref: s.Ref(), Weight: s.Weight, Start: start, Only: s.NodeID}
+func requestFor(v *fsm.View, run *fsm.Run, s *fsm.Shard, rules *Rules, start fsm.Time) *Request {
+	r := &Request{
+		Ref: s.Ref(), Job: s.JobKey(), Rules: rules, Weight: s.Weight, Pools: s.Pools, Line: s.Line,
+		Start: start, Only: s.NodeID,
+	}
 	if n := len(s.Past); n > 0 && s.Past[n-1].Outcome != fsm.AttemptNever {
 		r.Avoid = s.Past[n-1].Node
 	}

@@ -35,15 +35,16 @@ var allowed = map[string][]string{
 	"transport":         {"transport/api", "fsm"},
 	"transport/api":     {"fsm"},
 
-	"scheduling":                      {"fsm", "scheduling/cron"},
+	"scheduling":                      {"fsm", "scheduling/cron", "scheduling/match"},
 	"scheduling/executor":             {"fsm", "scheduling/executor/proc", "scheduling/executor/httpcall"},
 	"scheduling/executor/httpcall":    {},
 	"scheduling/executor/proc":        {"scheduling/executor/proc/cgroup"},
 	"scheduling/executor/proc/cgroup": {},
 	"scheduling/executor/supervisor":  {"scheduling/executor/proc", "scheduling/executor/failpoint"},
 	"scheduling/executor/failpoint":   {},
-	"scheduling/jobspec":              {"fsm", "scheduling/cron"},
+	"scheduling/jobspec":              {"fsm", "scheduling/cron", "scheduling/match"},
 	"scheduling/cron":                 {},
+	"scheduling/match":                {"fsm"},
 
 	"membership":        {},
 	"membership/memnet": {},

@@ -29,7 +29,7 @@ type Config struct {
 	Clock func() fsm.Time
 	// Waiting says what a shard that does not get on waits for; empty if it does
 	// get on, or nobody knows. It may be nil.
-	Waiting func(v *fsm.View, s *fsm.Shard) string
+	Waiting func(v *fsm.View) func(s *fsm.Shard) string
 	// NodeID and NodeName are this node's.
 	NodeID, NodeName string
 	// Version and Commit are the program's.

@@ -184,6 +184,7 @@ func (a *API) explain(v *fsm.View, run *api.Run) {
 		return
 	}
 	left := maxExplained
+	waiting := a.cfg.Waiting(v)
 	for t := range run.Tasks {
 		items := run.Tasks[t].Items
 		for i := range items {
@@ -193,7 +194,7 @@ func (a *API) explain(v *fsm.View, run *api.Run) {
 			if left--; left < 0 {
 				return
 			}
-			items[i].Waiting = a.cfg.Waiting(v, &items[i].Shard)
+			items[i].Waiting = waiting(&items[i].Shard)
 		}
 	}
 }

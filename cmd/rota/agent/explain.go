@@ -8,24 +8,28 @@ import (
 	"github.com/rota-scheduler/rota/scheduling"
 )
 
-// waiting says what a shard that does not get on waits for, as far as this node
-// can tell: it may not lead, and then knows of the others' health by gossip only.
-func (a *Agent) waiting(v *fsm.View, s *fsm.Shard) string {
+// waiting returns what says what a shard of a snapshot that does not get on waits
+// for, as far as this node can tell: it may not lead, and then knows of the others'
+// health by gossip only.
+func (a *Agent) waiting(v *fsm.View) func(s *fsm.Shard) string {
 	alive := map[string]bool{}
 	ailing := a.Health()
 	for _, m := range a.gossip.Members() {
 		alive[m.ID] = m.Status == membership.StatusAlive && ailing[m.ID] != string(scheduling.HealthDown)
 	}
-	if s.State.Held() {
+	ready := func(id string) (uint64, bool) {
+		n := v.Node(id)
+		return n.Incarnation, alive[id]
+	}
+	explainer := scheduling.NewExplainer(v, scheduling.Facts{Ready: ready}, a.clock.Now())
+	return func(s *fsm.Shard) string {
+		if !s.State.Held() {
+			return explainer.WhyPending(s)
+		}
 		n := v.Node(s.Current.Node)
 		if n == nil || alive[n.ID] {
 			return ""
 		}
 		return fmt.Sprintf("node %s is out of reach; what may run there is given up once it must have ended", n.Name)
 	}
-	ready := func(id string) (uint64, bool) {
-		n := v.Node(id)
-		return n.Incarnation, alive[id]
-	}
-	return scheduling.WhyPending(v, s, ready, a.clock.Now())
 }

@@ -1,0 +1,103 @@
+package scheduling
+
+import (
+	"sync"
+
+	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/scheduling/match"
+)
+
+// Rules is what a task asks of the nodes that take it, compiled. nil asks for
+// nothing. It never changes, so that what follows from it and a node alone is
+// found out once for each snapshot.
+type Rules struct {
+	constraints []*match.Rule
+	affinities  []affinity
+	spreads     []fsm.Spread
+	maxPerNode  int
+	// broken says why the rules cannot be compiled. Then no node meets them.
+	broken string
+}
+
+type affinity struct {
+	*match.Rule
+	points int
+}
+
+// compileRules returns what a task of a job asks of its nodes. What the job asks
+// holds for each of its tasks.
+func compileRules(spec *fsm.JobSpec, task *fsm.Task) *Rules {
+	r := &Rules{maxPerNode: task.MaxPerNode}
+	for _, p := range []*fsm.Placing{&spec.Placing, &task.Placing} {
+		for i := range p.Constraints {
+			r.constraints = append(r.constraints, r.compile(&p.Constraints[i]))
+		}
+		for i := range p.Affinities {
+			a := &p.Affinities[i]
+			r.affinities = append(r.affinities, affinity{r.compile(&a.Constraint), a.Points()})
+		}
+		r.spreads = append(r.spreads, p.Spreads...)
+	}
+	if len(r.constraints)+len(r.affinities)+len(r.spreads)+r.maxPerNode == 0 {
+		return nil
+	}
+	return r
+}
+
+func (r *Rules) compile(c *fsm.Constraint) *match.Rule {
+	rule, err := match.Compile(c)
+	if err != nil { // the API checks it: another version of rota has let it in
+		r.broken = err.Error()
+	}
+	return rule
+}
+
+// counts says whether the rules depend on where else the task is.
+func (r *Rules) counts() bool { return r != nil && (r.maxPerNode > 0 || len(r.spreads) > 0) }
+
+// ruleBook keeps the compiled rules of the tasks that come up often. Its methods
+// may be called concurrently.
+type ruleBook struct {
+	mu   sync.Mutex
+	kept map[ruleKey]*Rules
+	// last is what was asked for last: the shards of a task come one after the
+	// other.
+	last      ruleKey
+	lastRules *Rules
+}
+
+type ruleKey struct {
+	job     fsm.JobKey
+	version uint64
+	task    string
+}
+
+func newRuleBook() *ruleBook { return &ruleBook{kept: map[ruleKey]*Rules{}} }
+
+// of returns the rules of a task in one version of its job.
+func (b *ruleBook) of(v *fsm.View, job fsm.JobKey, version uint64, task string) *Rules {
+	key := ruleKey{job, version, task}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if key == b.last {
+		return b.lastRules
+	}
+	rules, known := b.kept[key]
+	if !known {
+		content := v.Version(job, version)
+		if content == nil {
+			return nil // gone: what is of it is about to go as well
+		}
+		t := content.Spec.Task(task)
+		if t == nil {
+			return nil
+		}
+		rules = compileRules(&content.Spec, t)
+		if len(b.kept) >= maxCompiled {
+			clear(b.kept)
+		}
+		b.kept[key] = rules
+	}
+	b.last, b.lastRules = key, rules
+	return rules
+}
