@@ -58,7 +58,14 @@ func nextInstant(s *cron.Schedule, after fsm.Time) (fsm.Time, error) {
 // schedules keeps compiled schedules of the jobs that fire often. It belongs to
 // the firing loop and is not safe for concurrent use.
 type schedules struct {
-	compiled map[scheduleKey]*cron.Schedule
+	compiled map[scheduleKey]compiledSchedule
+}
+
+// compiledSchedule is a schedule with what it was compiled from: a job that was
+// deleted and applied again counts its versions anew.
+type compiledSchedule struct {
+	from *fsm.JobSpec
+	s    *cron.Schedule
 }
 
 type scheduleKey struct {
@@ -70,12 +77,12 @@ type scheduleKey struct {
 // maxCompiled bounds the cache; past it, it starts anew.
 const maxCompiled = 20_000
 
-func newSchedules() *schedules { return &schedules{compiled: map[scheduleKey]*cron.Schedule{}} }
+func newSchedules() *schedules { return &schedules{compiled: map[scheduleKey]compiledSchedule{}} }
 
 func (c *schedules) get(job fsm.JobKey, version uint64, index int, spec *fsm.JobSpec) (*cron.Schedule, error) {
 	key := scheduleKey{job, version, index}
-	if s := c.compiled[key]; s != nil {
-		return s, nil
+	if known, ok := c.compiled[key]; ok && known.from == spec {
+		return known.s, nil
 	}
 	s, err := CompileSchedule(job, &spec.Schedules[index])
 	if err != nil {
@@ -84,6 +91,6 @@ func (c *schedules) get(job fsm.JobKey, version uint64, index int, spec *fsm.Job
 	if len(c.compiled) >= maxCompiled {
 		clear(c.compiled)
 	}
-	c.compiled[key] = s
+	c.compiled[key] = compiledSchedule{spec, s}
 	return s, nil
 }

@@ -82,6 +82,19 @@ func (n *Network) CutOneWay(from, to string) {
 	n.cut(link{host(from), host(to)})
 }
 
+// Isolate separates a machine from all others.
+func (n *Network) Isolate(ip string) {
+	n.mu.Lock()
+	var links []link
+	for addr := range n.nodes {
+		if other := host(addr); other != host(ip) {
+			links = append(links, link{host(ip), other}, link{other, host(ip)})
+		}
+	}
+	n.mu.Unlock()
+	n.cut(links...)
+}
+
 // Heal removes every cut.
 func (n *Network) Heal() {
 	n.mu.Lock()

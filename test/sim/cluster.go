@@ -34,6 +34,8 @@ type Options struct {
 	// Formats are the log formats that the nodes announce, where they are not the
 	// newest.
 	Formats map[string]int
+	// StallTimeout is how long a disk may hang before its agent ends; 10 s if zero.
+	StallTimeout time.Duration
 }
 
 // Cluster is a set of nodes in one bubble. Its methods are for the test's own
@@ -41,6 +43,7 @@ type Options struct {
 type Cluster struct {
 	Net    *Network
 	Record *Recorder
+	Trace  *Trace
 	Timing scheduling.Timing
 	t      *testing.T
 	opts   Options
@@ -54,10 +57,15 @@ type Node struct {
 	Name, IP string
 	cluster  *Cluster
 	dir      string
-	stores   raftnode.Stores
+	logs     *raft.InmemStore
+	snaps    *raft.InmemSnapshotStore
 	super    *Supervisor
 	offset   atomic.Int64 // of the wall clock, in nanoseconds
+	slow     atomic.Int64 // what each write takes, in nanoseconds
+	hung     gate         // shut while the disk hangs
+	ice      gate         // shut while the agent is frozen
 	agent    *agent.Agent
+	dead     chan struct{} // closed with the agent's life
 	// store is the replica of the agent that runs, or ran last.
 	store *fsm.Store
 }
@@ -69,22 +77,24 @@ func NewCluster(t *testing.T, opts Options) *Cluster {
 	opts.Nodes = orDefault(opts.Nodes, 3)
 	opts.Stretch = orDefault(opts.Stretch, 1)
 	opts.Capacity = orDefault(opts.Capacity, 1000)
+	if opts.StallTimeout == 0 {
+		opts.StallTimeout = 10 * time.Second
+	}
 	if opts.Work == nil {
 		opts.Work = func(proc.StartRequest) Outcome { return Outcome{After: 10 * time.Millisecond} }
 	}
-	c := &Cluster{Net: NewNetwork(), Record: &Recorder{}, Timing: stretched(opts.Stretch), t: t, opts: opts, start: time.Now()}
+	c := &Cluster{Net: NewNetwork(), Record: &Recorder{}, Trace: &Trace{}, Timing: stretched(opts.Stretch), t: t, opts: opts, start: time.Now()}
 	root, err := os.MkdirTemp("", "rota-sim-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range opts.Nodes {
-		store := raft.NewInmemStore()
 		n := &Node{
 			Name: fmt.Sprintf("n%d", i+1), IP: fmt.Sprintf("10.0.0.%d", i+1), cluster: c,
-			dir:    fmt.Sprintf("%s/n%d", root, i+1),
-			stores: raftnode.Stores{Log: store, Stable: store, Snapshots: raft.NewInmemSnapshotStore()},
+			dir:  fmt.Sprintf("%s/n%d", root, i+1),
+			logs: raft.NewInmemStore(), snaps: raft.NewInmemSnapshotStore(),
 		}
-		n.super = NewSupervisor(n.Name, c.mono, c.Timing.StopAfter, opts.Work, c.Record)
+		n.super = newSupervisor(n, c.Timing.StopAfter, opts.Work)
 		c.nodes = append(c.nodes, n)
 	}
 	for _, n := range c.nodes {
@@ -139,23 +149,24 @@ func (n *Node) Start() {
 	if f > 1 {
 		raftTimings.Commit = 100 * time.Millisecond * f // raft's own chatter is most of what an idle day costs
 	}
-	stores := n.stores
+	n.dead = make(chan struct{})
+	d := &disk{n.logs, n, n.dead}
+	stores := raftnode.Stores{Log: d, Stable: d, Snapshots: n.snaps}
 	a, err := agent.Start(context.Background(), agent.Config{
 		Name: n.Name, DataDir: n.dir, Bind: n.IP, HTTPPort: 7700, RPCPort: 7701, GossipPort: 7702,
 		Join: join, BootstrapExpect: len(c.nodes), Capacity: c.opts.Capacity,
 	}, agent.Seams{
-		Version: "sim", Format: c.opts.Formats[n.Name], Logger: slog.New(&logHandler{node: n.Name, t: c.t}),
+		Version: "sim", Format: c.opts.Formats[n.Name], Logger: slog.New(&traceHandler{logHandler{node: n.Name, t: c.t}, c.Trace}),
 		Wall: func() time.Time { return time.Now().Add(time.Duration(n.offset.Load())) }, Mono: c.mono, Timing: &c.Timing,
-		Listen: c.Net.listen, Dial: c.Net.dialer(n.IP), Gossip: gossip,
+		Listen: c.Net.listen, Dial: c.Net.dialer(n.IP, n.dead), Gossip: gossip,
 		GossipTiming: membership.Timing{
 			ProbeInterval: time.Second * f, ProbeTimeout: 500 * time.Millisecond * f, GossipInterval: 200 * time.Millisecond * f,
 			PushPullInterval: 30 * time.Second * f, RejoinInterval: 30 * time.Second * f,
 		},
 		Pace:   f,
-		Stores: &stores, RaftTimings: &raftTimings, StallTimeout: 10 * time.Second * f,
+		Stores: &stores, RaftTimings: &raftTimings, StallTimeout: c.opts.StallTimeout * f,
 		Processes: func(onEnd func(proc.Result)) (agent.Processes, error) {
-			n.super.Attach(onEnd)
-			return n.super, nil
+			return n.super.Open(onEnd), nil
 		},
 	})
 	if err != nil {
@@ -176,35 +187,75 @@ func (n *Node) StepClock(d time.Duration) { n.offset.Add(int64(d)) }
 // Crash kills the agent: nothing is handed over, and the kernel closes what it
 // had open. Its supervisor and processes live on.
 func (n *Node) Crash() {
-	n.super.Attach(nil)
+	n.die()
+	n.super.Hangup()
 	n.cluster.Net.Reset(n.IP)
-	n.stop(false)
+	n.drop()
 }
 
 // Kill kills agent, supervisor and processes.
 func (n *Node) Kill() {
+	n.die()
 	n.cluster.Net.Reset(n.IP)
 	n.super.Die()
-	n.stop(false)
+	n.drop()
 }
 
 // Stop stops the agent as SIGTERM does.
-func (n *Node) Stop() { n.stop(true) }
+func (n *Node) Stop() {
+	if err := n.shutdown(); err != nil {
+		n.cluster.t.Errorf("stopping %s: %v", n.Name, err)
+	}
+}
 
-func (n *Node) stop(graceful bool) {
+func (n *Node) shutdown() error {
+	if n.agent == nil {
+		return nil
+	}
+	err := n.agent.Stop(context.Background())
+	n.agent = nil
+	n.die()
+	return err
+}
+
+// drop ends an agent that was killed: every step of its stop gives up at once.
+func (n *Node) drop() {
 	if n.agent == nil {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	if !graceful {
-		cancel() // every step of the stop gives up at once
-	}
-	err := n.agent.Stop(ctx)
 	cancel()
-	if graceful && err != nil {
-		n.cluster.t.Errorf("stopping %s: %v", n.Name, err)
-	}
+	n.die()
+	_ = n.agent.Stop(ctx) // it could do nothing
 	n.agent = nil
+}
+
+// die ends what the agent has under way with its disk and its network. One that
+// is frozen dies like any other.
+func (n *Node) die() {
+	if n.agent == nil && n.dead == nil {
+		return
+	}
+	select {
+	case <-n.dead:
+	default:
+		close(n.dead)
+	}
+	n.ice.Open()
+	n.cluster.Net.Freeze(n.IP, false)
+}
+
+// Freeze stops the agent in its tracks, as SIGSTOP does: its supervisor, its
+// processes and its host's kernel go on.
+func (n *Node) Freeze() {
+	n.ice.Shut()
+	n.cluster.Net.Freeze(n.IP, true)
+}
+
+// Thaw lets a frozen agent go on.
+func (n *Node) Thaw() {
+	n.cluster.Net.Freeze(n.IP, false)
+	n.ice.Open()
 }
 
 // Leader returns the node that serves a term, or nil.
@@ -291,7 +342,7 @@ func (c *Cluster) Wait(what string, limit time.Duration, condition func() bool) 
 func (c *Cluster) end(root string) {
 	c.Net.Heal()
 	for _, n := range c.nodes {
-		n.stop(false)
+		n.drop()
 		n.super.stop()
 	}
 	// memberlist lets a probe run out for some intervals after its end.

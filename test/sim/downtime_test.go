@@ -48,7 +48,7 @@ func TestDowntime(t *testing.T) {
 		for _, name := range []string{"skip", "last", "all", "all-forbid", "deadline"} {
 			verdicts[name] = c.Check(name, from, to, CheckOptions{Restarts: true})
 			c.Report(verdicts[name])
-			t.Logf("%s: %d instants, %d ran, skipped %v", name, verdicts[name].Instants, verdicts[name].Ran, verdicts[name].Skipped)
+			t.Logf("%s: %d instants, %d ran, skipped %v", name, verdicts[name].Due, verdicts[name].Ran, verdicts[name].Skipped)
 		}
 		missed := c.madeUp("last", off, on)
 		if len(missed) > 8 { // what the horizon had armed, and one for the rest

@@ -19,16 +19,6 @@ func work(name string, deps ...string) fsm.Task {
 	return fsm.Task{Name: name, Driver: fsm.DriverExec, Command: "/bin/work", DependsOn: deps}
 }
 
-// variable returns a variable of a start request.
-func variable(req proc.StartRequest, name string) string {
-	for _, kv := range req.Env {
-		if k, v, _ := strings.Cut(kv, "="); k == name {
-			return v
-		}
-	}
-	return ""
-}
-
 // fan is a graph of width tasks in each layer, where every task waits for the
 // whole layer before it, and one task gathers each.
 func fan(layers, width int) []fsm.Task {
@@ -76,14 +66,14 @@ func TestGraphSurvivesItsLeaders(t *testing.T) {
 		starts := map[string]Start{}
 		for _, s := range c.Record.Starts() {
 			if old, twice := starts[s.Ref.Task]; twice {
-				t.Errorf("task %s ran twice: %s and %s", s.Ref.Task, describe(old), describe(s))
+				t.Errorf("task %s ran twice: %s and %s", s.Ref.Task, old, s)
 			}
 			starts[s.Ref.Task] = s
 		}
 		for _, task := range tasks {
 			for _, d := range task.DependsOn {
 				if before, after := starts[d], starts[task.Name]; after.Begin.IsZero() || before.End.IsZero() || after.Begin.Before(before.End) {
-					t.Errorf("%s began at %s, before %s ended: %s", task.Name, after.Begin, d, describe(before))
+					t.Errorf("%s began at %s, before %s ended: %s", task.Name, after.Begin, d, before)
 				}
 			}
 		}
@@ -161,9 +151,7 @@ func TestShardsCoverTheirRange(t *testing.T) {
 				t.Fatalf("%d was worked off %d times", i, count)
 			}
 		}
-		var v Verdict
-		v.overlaps(c.Record.Starts(), "shards")
-		c.Report(v)
+		c.Report(c.Check("shards", time.Now(), time.Now(), CheckOptions{Restarts: true}))
 		if rt := c.freshest().Read().Task("run-1", "crunch"); rt.Shards != 200 || rt.Done != 200 || rt.Failed != 0 {
 			t.Errorf("task %+v", rt)
 		}
@@ -335,7 +323,7 @@ func TestTimeout(t *testing.T) {
 		}
 		for _, s := range c.Record.Starts() {
 			if s.End.IsZero() || s.Ref.Task != "a" {
-				t.Errorf("start %s", describe(s))
+				t.Errorf("start %s", s)
 			}
 		}
 	})

@@ -88,7 +88,7 @@ func TestLostNode(t *testing.T) {
 					t.Errorf("%d attempts: %v", len(attempts), attempts)
 				}
 				if !tc.idempotent && attempts[0].End.After(attempts[1].Begin) {
-					t.Errorf("two lived at once: %s and %s", describe(attempts[0]), describe(attempts[1]))
+					t.Errorf("two lived at once: %s and %s", attempts[0], attempts[1])
 				}
 				if state := c.runOf(first.Ref.RunID).State; state != fsm.RunSucceeded {
 					t.Errorf("the run is %s", state)

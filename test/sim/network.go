@@ -28,7 +28,9 @@ type Network struct {
 	listeners map[string]*listener
 	conns     map[*conn]bool
 	cuts      map[link]bool
-	changed   chan struct{} // closed when a cut ends
+	frozen    map[string]bool        // hosts whose agent does not move
+	delays    map[link]time.Duration // of each write
+	changed   chan struct{}          // closed when a cut ends
 }
 
 // link is one direction between two IPs.
@@ -38,32 +40,62 @@ type link struct{ from, to string }
 func NewNetwork() *Network {
 	return &Network{
 		gossip: memnet.New(), listeners: map[string]*listener{}, conns: map[*conn]bool{},
-		cuts: map[link]bool{}, changed: make(chan struct{}),
+		cuts: map[link]bool{}, frozen: map[string]bool{}, delays: map[link]time.Duration{}, changed: make(chan struct{}),
 	}
 }
 
 // Cut separates two hosts in both directions.
 func (n *Network) Cut(a, b string) {
-	n.gossip.Cut(a, b)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.cuts[link{a, b}], n.cuts[link{b, a}] = true, true
+	n.change(func() { n.cuts[link{a, b}], n.cuts[link{b, a}] = true, true })
 }
 
 // CutOneWay loses what goes from one host to the other.
-func (n *Network) CutOneWay(from, to string) {
-	n.gossip.CutOneWay(from, to)
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.cuts[link{from, to}] = true
+func (n *Network) CutOneWay(from, to string) { n.change(func() { n.cuts[link{from, to}] = true }) }
+
+// Mend ends the cuts between two hosts. What was being sent goes on.
+func (n *Network) Mend(a, b string) {
+	n.change(func() {
+		delete(n.cuts, link{a, b})
+		delete(n.cuts, link{b, a})
+	})
 }
 
-// Heal ends every cut. What was being sent goes on.
+// Freeze stops, or lets go on, everything that a host sends and takes.
+func (n *Network) Freeze(ip string, frozen bool) {
+	n.change(func() {
+		delete(n.frozen, ip)
+		if frozen {
+			n.frozen[ip] = true
+		}
+	})
+}
+
+// Delay holds up what goes from one host to the other, each write by itself.
+func (n *Network) Delay(from, to string, d time.Duration) {
+	n.change(func() { n.delays[link{from, to}] = d })
+}
+
+// Heal ends every cut and delay. What was being sent goes on.
 func (n *Network) Heal() {
-	n.gossip.Heal()
+	n.change(func() {
+		clear(n.cuts)
+		clear(n.frozen)
+		clear(n.delays)
+	})
+}
+
+// change alters the network, tells gossip's own about it, and wakes who waits.
+func (n *Network) change(alter func()) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	clear(n.cuts)
+	alter()
+	n.gossip.Heal()
+	for l := range n.cuts {
+		n.gossip.CutOneWay(l.from, l.to)
+	}
+	for ip := range n.frozen {
+		n.gossip.Isolate(ip)
+	}
 	close(n.changed)
 	n.changed = make(chan struct{})
 }
@@ -73,7 +105,14 @@ func (n *Network) Heal() {
 func (n *Network) open(l link) (bool, <-chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return !n.cuts[l], n.changed
+	return !n.cuts[l] && !n.frozen[l.from] && !n.frozen[l.to], n.changed
+}
+
+// delay returns by how much a write in this direction is held up.
+func (n *Network) delay(l link) time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.delays[l]
 }
 
 // Reset closes every connection and listener of a host, as its kernel does when
@@ -117,9 +156,15 @@ func (n *Network) listen(addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// dialer returns the dial function of a host.
-func (n *Network) dialer(ip string) func(ctx context.Context, network, addr string) (net.Conn, error) {
+// dialer returns the dial function of one life of a host's agent, which ends when
+// dead is closed.
+func (n *Network) dialer(ip string, dead <-chan struct{}) func(ctx context.Context, network, addr string) (net.Conn, error) {
 	return func(ctx context.Context, _, addr string) (net.Conn, error) {
+		select {
+		case <-dead:
+			return nil, net.ErrClosed
+		default:
+		}
 		ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 		defer cancel()
 		c, err := n.dial(ctx, ip, addr)
@@ -230,6 +275,13 @@ func (c *conn) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.ParseIP(c.lin
 func (c *conn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(c.link.to)} }
 
 func (c *conn) Write(p []byte) (int, error) {
+	if d := c.net.delay(c.link); d > 0 {
+		select {
+		case <-time.After(d):
+		case <-c.closed:
+			return 0, net.ErrClosed
+		}
+	}
 	for {
 		open, changed := c.net.open(c.link)
 		if open {

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -15,6 +17,8 @@ type Start struct {
 	Job         string
 	ScheduledAt string // RFC 3339; empty for a manual run
 	Ref         fsm.AttemptRef
+	Fence       uint64
+	Argv        []string
 	Begin, End  time.Time // End is zero while it runs
 	Outcome     proc.Outcome
 }
@@ -26,7 +30,7 @@ type Recorder struct {
 }
 
 func (r *Recorder) start(node string, req proc.StartRequest, at time.Time) *Start {
-	s := &Start{Node: node, Begin: at}
+	s := &Start{Node: node, Begin: at, Argv: req.Argv}
 	s.Ref, _ = fsm.ParseAttemptRef(req.ID)
 	for _, kv := range req.Env {
 		name, value, _ := strings.Cut(kv, "=")
@@ -35,6 +39,8 @@ func (r *Recorder) start(node string, req proc.StartRequest, at time.Time) *Star
 			s.Job = value
 		case "ROTA_SCHEDULED_AT":
 			s.ScheduledAt = value
+		case "ROTA_FENCE":
+			s.Fence, _ = strconv.ParseUint(value, 10, 64)
 		}
 	}
 	r.mu.Lock()
@@ -58,4 +64,13 @@ func (r *Recorder) Starts() []Start {
 		list[i] = *s
 	}
 	return list
+}
+
+// String describes a start for people.
+func (s Start) String() string {
+	end := "still alive"
+	if !s.End.IsZero() {
+		end = string(s.Outcome) + " at " + s.End.UTC().Format(time.RFC3339Nano)
+	}
+	return fmt.Sprintf("%s on %s at %s, %s", s.Ref, s.Node, s.Begin.UTC().Format(time.RFC3339Nano), end)
 }

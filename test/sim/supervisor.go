@@ -14,62 +14,123 @@ import (
 type Outcome struct {
 	After    time.Duration
 	ExitCode int
+	// Linger is how long it takes to die once it is told to, at most its grace.
+	Linger time.Duration
+	// Delay is how long its start is on the way before the supervisor sees it.
+	Delay time.Duration
 }
 
 // Workload says what the process of a start request does.
 type Workload func(req proc.StartRequest) Outcome
 
 // Supervisor stands for a node's supervisor and what it started. It outlives the
-// node's agents. All methods may be called concurrently.
+// node's agents, each of which has a [Session] with it. All methods may be called
+// concurrently.
 type Supervisor struct {
 	node      string
 	mono      func() int64
 	stopAfter time.Duration
 	work      Workload
 	record    *Recorder
+	trace     *Trace
+	ice       *gate // shut while the agent is frozen
 
 	mu      sync.Mutex
 	procs   map[string]*process
 	contact int64
-	fence   *time.Timer
-	onEnd   func(proc.Result)
+	session *Session
 }
 
 type process struct {
 	status proc.Status
-	timer  *time.Timer
-	entry  *Start
+	req    proc.StartRequest
+	out    Outcome
+	// timer is the process's own end, fence the lapse of its contact; dying, the
+	// end after it was told to die.
+	timer, fence, dying *time.Timer
+	entry               *Start
 }
 
-// NewSupervisor returns a node's supervisor without processes.
-func NewSupervisor(node string, mono func() int64, stopAfter time.Duration, work Workload, record *Recorder) *Supervisor {
-	return &Supervisor{node: node, mono: mono, stopAfter: stopAfter, work: work, record: record, procs: map[string]*process{}}
+func newSupervisor(n *Node, stopAfter time.Duration, work Workload) *Supervisor {
+	return &Supervisor{
+		node: n.Name, mono: n.cluster.mono, stopAfter: stopAfter, work: work, record: n.cluster.Record, trace: n.cluster.Trace,
+		ice: &n.ice, procs: map[string]*process{},
+	}
 }
 
-// Attach makes onEnd the listener of the agent that runs now.
-func (s *Supervisor) Attach(onEnd func(proc.Result)) {
+// Session is what one agent has of its supervisor: what the agent had sent when
+// it died and was not read yet is thrown away.
+type Session struct {
+	*Supervisor
+	onEnd func(proc.Result)
+	dead  chan struct{}
+	once  sync.Once
+}
+
+// Open begins the session of a new agent.
+func (s *Supervisor) Open(onEnd func(proc.Result)) *Session {
+	s.Hangup()
+	session := &Session{Supervisor: s, onEnd: onEnd, dead: make(chan struct{})}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.onEnd = onEnd
+	s.session = session
+	return session
+}
+
+// Hangup ends the session of an agent that died.
+func (s *Supervisor) Hangup() {
+	s.mu.Lock()
+	session := s.session
+	s.session = nil
+	s.mu.Unlock()
+	if session != nil {
+		session.once.Do(func() { close(session.dead) })
+	}
+}
+
+// enter waits until the agent moves, and says whether its call may go on.
+func (s *Session) enter(ctx context.Context) error {
+	if s.ice.pass(s.dead, ctx.Done()) {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return errDead
 }
 
 // Start implements proc.Processes.
-func (s *Supervisor) Start(_ context.Context, req proc.StartRequest) error {
+func (s *Session) Start(ctx context.Context, req proc.StartRequest) error {
+	out := s.work(req)
+	if out.Delay > 0 {
+		select {
+		case <-time.After(out.Delay):
+		case <-s.dead:
+		}
+	}
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.session != s {
+		return errDead
+	}
 	if s.procs[req.ID] != nil {
+		s.trace.attempt(s.node, req.ID, "start refused: known already")
 		return proc.ErrRepeated
 	}
 	now := s.mono()
 	if req.Expiry != 0 && now >= req.Expiry {
+		s.trace.attempt(s.node, req.ID, "start refused: expired %s ago", time.Duration(now-req.Expiry))
 		return proc.ErrExpired
 	}
-	s.renew(req.ContactBase)
-	out := s.work(req)
 	p := &process{
 		status: proc.Status{ID: req.ID, State: proc.Running, StartedAt: time.Now().UnixNano(), StartedMono: now},
-		entry:  s.record.start(s.node, req, time.Now()),
+		req:    req, out: out,
+		entry: s.record.start(s.node, req, time.Now()),
 	}
+	s.procs[req.ID] = p
 	p.timer = time.AfterFunc(out.After, func() {
 		outcome := proc.Succeeded
 		if out.ExitCode != 0 {
@@ -77,7 +138,11 @@ func (s *Supervisor) Start(_ context.Context, req proc.StartRequest) error {
 		}
 		s.end(req.ID, proc.Result{Outcome: outcome, ExitCode: out.ExitCode})
 	})
-	s.procs[req.ID] = p
+	s.renew(req.ContactBase)
+	if p.fence == nil {
+		s.setFence(p)
+	}
+	s.trace.attempt(s.node, req.ID, "started")
 	return nil
 }
 
@@ -89,56 +154,97 @@ func (s *Supervisor) end(id string, r proc.Result) {
 		s.mu.Unlock()
 		return
 	}
-	p.timer.Stop()
+	for _, t := range []*time.Timer{p.timer, p.fence, p.dying} {
+		if t != nil {
+			t.Stop()
+		}
+	}
 	r.ID, r.StartedAt, r.StartedMono = id, p.status.StartedAt, p.status.StartedMono
 	r.EndedAt, r.EndedMono = time.Now().UnixNano(), s.mono()
 	p.status.State, p.status.Result = proc.Ended, &r
 	s.record.end(p.entry, r.Outcome, time.Now())
-	listener := s.onEnd
+	session := s.session
+	s.trace.attempt(s.node, id, "ended: %s %s", r.Outcome, r.Reason)
 	s.mu.Unlock()
-	if listener != nil {
-		listener(r)
+	if session != nil && session.onEnd != nil {
+		session.onEnd(r)
 	}
 }
 
-// Kill implements proc.Processes; there is no grace.
-func (s *Supervisor) Kill(_ context.Context, id, reason string) error {
-	s.mu.Lock()
-	known := s.procs[id] != nil
-	s.mu.Unlock()
-	if !known {
-		return proc.ErrUnknown
+// kill tells a process to die; the first reason stays. The caller holds the lock.
+func (s *Supervisor) kill(p *process, reason string) {
+	if p.dying != nil || p.status.State != proc.Running {
+		return
 	}
 	r := proc.Result{Outcome: proc.Killed, Reason: reason, ExitCode: -1, Signal: "SIGTERM"}
 	if reason == proc.ReasonCancelled {
 		r.Outcome = proc.Cancelled
 	}
-	s.end(id, r)
+	linger := p.out.Linger
+	if p.req.Grace > 0 {
+		linger = min(linger, p.req.Grace)
+	}
+	s.trace.attempt(s.node, p.status.ID, "told to die: %s", reason)
+	p.timer.Stop()
+	p.dying = time.AfterFunc(linger, func() { s.end(p.status.ID, r) })
+}
+
+// Kill implements proc.Processes.
+func (s *Session) Kill(ctx context.Context, id, reason string) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.procs[id]
+	if p == nil {
+		return proc.ErrUnknown
+	}
+	s.kill(p, reason)
 	return nil
 }
 
 // Contact implements proc.Processes.
-func (s *Supervisor) Contact(_ context.Context, base int64) error {
+func (s *Session) Contact(ctx context.Context, base int64) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.renew(base)
 	return nil
 }
 
-// renew takes a newer contact. What a lapse covered has been killed by the
-// fence's timer, which runs at the instant of the lapse.
+// renew takes a newer contact. What a lapse covered dies by its fence, which runs
+// at the instant of the lapse. The caller holds the lock.
 func (s *Supervisor) renew(base int64) {
 	if base <= s.contact {
 		return
 	}
 	s.contact = base
-	if s.fence != nil {
-		s.fence.Stop()
+	for _, p := range s.procs {
+		if p.status.State == proc.Running && p.dying == nil {
+			s.setFence(p)
+		}
 	}
-	s.fence = time.AfterFunc(time.Duration(base+int64(s.stopAfter)-s.mono()), s.killAll)
 }
 
-func (s *Supervisor) killAll() { s.endAll(proc.ReasonFenced) }
+// setFence has a process die once contact is its stop_after old. The caller holds
+// the lock.
+func (s *Supervisor) setFence(p *process) {
+	patience := s.stopAfter
+	if p.req.StopAfter != 0 {
+		patience = p.req.StopAfter
+	}
+	if p.fence != nil {
+		p.fence.Stop()
+	}
+	p.fence = time.AfterFunc(time.Duration(s.contact+int64(patience)-s.mono()), func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.kill(p, proc.ReasonFenced)
+	})
+}
 
 func (s *Supervisor) endAll(reason string) {
 	s.mu.Lock()
@@ -158,12 +264,15 @@ func (s *Supervisor) endAll(reason string) {
 // Die is the supervisor's own death and its restart: what it started is dead and
 // listed as such.
 func (s *Supervisor) Die() {
-	s.Attach(nil)
+	s.Hangup()
 	s.endAll(proc.ReasonRestarted)
 }
 
 // Decline implements proc.Processes.
-func (s *Supervisor) Decline(_ context.Context, id string, note []byte) error {
+func (s *Session) Decline(ctx context.Context, id string, note []byte) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if p := s.procs[id]; p != nil {
@@ -173,11 +282,15 @@ func (s *Supervisor) Decline(_ context.Context, id string, note []byte) error {
 		return proc.ErrRepeated
 	}
 	s.procs[id] = &process{status: proc.Status{ID: id, State: proc.Declined, Note: slices.Clone(note)}}
+	s.trace.attempt(s.node, id, "declined: %s", note)
 	return nil
 }
 
 // List implements proc.Processes.
-func (s *Supervisor) List(context.Context) ([]proc.Status, error) {
+func (s *Session) List(ctx context.Context) ([]proc.Status, error) {
+	if err := s.enter(ctx); err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var list []proc.Status
@@ -189,7 +302,10 @@ func (s *Supervisor) List(context.Context) ([]proc.Status, error) {
 }
 
 // Forget implements proc.Processes.
-func (s *Supervisor) Forget(_ context.Context, ids ...string) error {
+func (s *Session) Forget(ctx context.Context, ids ...string) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var err error
@@ -205,19 +321,20 @@ func (s *Supervisor) Forget(_ context.Context, ids ...string) error {
 
 // Close implements agent.Processes: a graceful stop ends what runs. An agent that
 // was killed asks for nothing any more.
-func (s *Supervisor) Close(ctx context.Context) error {
+func (s *Session) Close(ctx context.Context) error {
 	if ctx.Err() == nil {
 		s.endAll(proc.ReasonClosed)
 	}
 	return nil
 }
 
-// stop ends the timers, so that the bubble can end.
-func (s *Supervisor) stop() {
-	s.endAll(proc.ReasonClosed)
+// alive says whether the process of an attempt lives.
+func (s *Supervisor) alive(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.fence != nil {
-		s.fence.Stop()
-	}
+	p := s.procs[id]
+	return p != nil && p.status.State == proc.Running
 }
+
+// stop ends the timers, so that the bubble can end.
+func (s *Supervisor) stop() { s.endAll(proc.ReasonClosed) }

@@ -46,13 +46,19 @@ type Client struct {
 // NewClient makes a client for the agent at addr: "http://host:port", or
 // "host:port", or a host alone. It does not connect yet.
 func NewClient(addr string) (*Client, error) {
+	return NewClientOver(addr, (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext)
+}
+
+// NewClientOver makes a client whose connections the given function opens. It
+// may be called from many goroutines at once.
+func NewClientOver(addr string, dial func(ctx context.Context, network, addr string) (net.Conn, error)) (*Client, error) {
 	base, err := parseAddr(addr)
 	if err != nil {
 		return nil, err
 	}
 	transport := &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
-		DialContext:         (&net.Dialer{Timeout: dialTimeout, KeepAlive: 15 * time.Second}).DialContext,
+		DialContext:         dial,
 		MaxIdleConnsPerHost: 16,
 		IdleConnTimeout:     30 * time.Second,
 		TLSHandshakeTimeout: dialTimeout,

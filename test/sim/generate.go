@@ -1,0 +1,212 @@
+package sim
+
+import (
+	"cmp"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"time"
+)
+
+// generator makes a schedule of a seed.
+type generator struct {
+	*rand.Rand
+	steps   []Step
+	length  time.Duration
+	jobs    []string
+	version int
+	leaders int
+}
+
+// Generate makes a random schedule: a few jobs, faults that begin and end, and
+// people who change things meanwhile. Equal seeds give equal schedules.
+func Generate(seed uint64) Schedule {
+	g := &generator{Rand: rand.New(rand.NewPCG(seed, 1))}
+	g.length = time.Duration(15+g.IntN(20)) * time.Second
+	if g.chance(8) {
+		g.add(0, "nodes", "5")
+	}
+	for i := range 3 + g.IntN(3) {
+		name := string(rune('a' + i))
+		g.jobs = append(g.jobs, name)
+		g.add(time.Duration(g.IntN(2000))*time.Millisecond, "apply", g.anyNode(), g.job(name))
+	}
+	for range 2 + g.IntN(6) {
+		g.fault(g.moment())
+	}
+	for range 3 + g.IntN(10) {
+		g.action(g.moment())
+	}
+	slices.SortStableFunc(g.steps, func(a, b Step) int { return cmp.Compare(a.At, b.At) })
+	return Schedule{Name: fmt.Sprintf("seed %d", seed), Steps: g.steps}
+}
+
+func (g *generator) chance(percent int) bool { return g.IntN(100) < percent }
+
+func pick[T any](g *generator, list ...T) T { return list[g.IntN(len(list))] }
+
+func (g *generator) add(at time.Duration, verb string, args ...string) {
+	g.steps = append(g.steps, Step{at.Round(time.Millisecond), verb, strings.Fields(strings.Join(args, " "))})
+}
+
+// moment is an instant within the schedule, often close to a whole second, when
+// most is due.
+func (g *generator) moment() time.Duration {
+	at := 2*time.Second + time.Duration(g.Int64N(int64(g.length-2*time.Second)))
+	if g.chance(50) {
+		at = at.Truncate(time.Second) + time.Duration(g.IntN(120)-60)*time.Millisecond
+	}
+	return at
+}
+
+// span is how long a fault lasts: mostly shorter than a lease, sometimes longer
+// than work is waited for.
+func (g *generator) span() time.Duration {
+	most := pick(g, 300, 1500, 4500, 10000)
+	return time.Duration(20+g.IntN(most)) * time.Millisecond
+}
+
+func (g *generator) anyNode() string { return fmt.Sprintf("n%d", 1+g.IntN(3)) }
+
+// victim is a node, often the one that leads then.
+func (g *generator) victim() string {
+	if g.chance(40) {
+		g.leaders++
+		return fmt.Sprintf("L%d", g.leaders)
+	}
+	return g.anyNode()
+}
+
+// fault adds one fault and its end.
+func (g *generator) fault(at time.Duration) {
+	v, w, end := g.victim(), g.anyNode(), at+g.span()
+	ms := func(low, high int) string { return fmt.Sprintf("%dms", low+g.IntN(high-low)) }
+	switch g.IntN(12) {
+	case 0, 1:
+		g.add(at, "crash", v)
+		g.add(end, "start", v)
+	case 2:
+		g.add(at, "kill", v)
+		g.add(end, "start", v)
+	case 3:
+		g.add(at, "stop", v)
+		g.add(end, "start", v)
+	case 4, 5:
+		g.add(at, "freeze", v)
+		if g.chance(20) { // it dies in the ice
+			g.add(end, "crash", v)
+			g.add(end+g.span(), "start", v)
+			return
+		}
+		g.add(end, "thaw", v)
+	case 6:
+		g.add(at, "isolate", v)
+		if g.chance(30) { // it dies where nobody sees it
+			mid := at + (end-at)/2
+			g.add(mid, pick(g, "crash", "kill"), v)
+			g.add(mid+g.span(), "start", v)
+		}
+		g.add(end, "rejoin", v)
+	case 7:
+		g.add(at, pick(g, "deaf", "cut"), v, w)
+		g.add(end, "mend", v, w)
+	case 8:
+		for range 3 + g.IntN(4) { // a flapping link
+			g.add(at, pick(g, "deaf", "cut"), v, w)
+			at += time.Duration(50+g.IntN(700)) * time.Millisecond
+			g.add(at, "mend", v, w)
+			at += time.Duration(50+g.IntN(700)) * time.Millisecond
+		}
+	case 9:
+		g.add(at, "hang", v)
+		g.add(end, "unhang", v)
+		if g.chance(50) {
+			g.add(end, "slow", v, ms(5, 150))
+			g.add(end+g.span(), "slow", v, "0s")
+		}
+	case 10:
+		g.add(at, "clock", v, fmt.Sprintf("%dms", pick(g, 40, 300, 2000, 3600_000)*(1-2*g.IntN(2))))
+	case 11:
+		if g.chance(50) {
+			g.add(at, "transfer", w)
+			return
+		}
+		g.add(at, "delay", v, w, ms(2, 45))
+		g.add(end, "delay", v, w, "0s")
+	}
+}
+
+// action adds something that a person does.
+func (g *generator) action(at time.Duration) {
+	n, job := g.anyNode(), pick(g, g.jobs...)
+	switch g.IntN(11) {
+	case 0, 1:
+		g.add(at, "apply", n, g.job(job))
+	case 2, 3:
+		g.add(at, "pause", n, job)
+		g.add(at+g.span(), "resume", g.anyNode(), job)
+	case 4, 5, 6:
+		g.add(at, "run", n, job)
+	case 7:
+		g.add(at, "delete", n, job)
+		if g.chance(60) {
+			g.add(at+g.span(), "apply", g.anyNode(), g.job(job))
+		}
+	case 8:
+		g.add(at, "cancel", n, job)
+	case 9:
+		g.add(at, "retry", n, job)
+	case 10:
+		g.add(at, "drain", n, g.anyNode())
+		which := g.steps[len(g.steps)-1].Args[1]
+		g.add(at+g.span(), "ready", g.anyNode(), which)
+	}
+}
+
+// job writes a random job of that name; no two are equal.
+func (g *generator) job(name string) string {
+	g.version++
+	words := []string{name, fmt.Sprintf("rev=%d", g.version)}
+	add := func(format string, args ...any) { words = append(words, fmt.Sprintf(format, args...)) }
+	every := pick(g, 1, 1, 2, 3)
+	switch {
+	case g.chance(80):
+		add("every=%ds", every)
+		add("overlap=%s", pick(g, "allow", "allow", "forbid", "forbid", "queue", "replace"))
+		add("misfire=%s", pick(g, "skip", "last", "all"))
+		if g.chance(40) {
+			add("deadline=%s", pick(g, "200ms", "1s", "3s"))
+		}
+	case g.chance(30) && name != "a":
+		add("after=a")
+	}
+	add("work=%s", pick(g, "10ms", "10ms", "50ms", "400ms", "900ms", "1800ms", "4s"))
+	add("linger=%s", pick(g, "0s", "100ms", "900ms"))
+	add("grace=1s")
+	if g.chance(85) {
+		add("stop_after=5s")
+	}
+	if g.chance(40) {
+		add("delay=%s", pick(g, "3ms", "30ms", "300ms"))
+	}
+	if g.chance(25) {
+		add("fail=%d tries=%d backoff=%s", pick(g, 10, 40), 1+g.IntN(3), pick(g, "100ms", "1s", "3s"))
+	}
+	if g.chance(15) {
+		add("idempotent")
+	}
+	if g.chance(10) {
+		add("loss=fail")
+	}
+	if g.chance(15) {
+		add("graph=%d", 2+g.IntN(2))
+	}
+	if g.chance(15) {
+		add("shards=%d", 2+g.IntN(3))
+		if g.chance(50) {
+			add("parallel=1")
+		}
+	}
+	return strings.Join(words, " ")
+}
