@@ -71,8 +71,8 @@ model: ## search the model of the protocol, then leave out each of its rules in 
 	$(GO) test -count=1 -v -run TestEachRuleIsNeeded ./test/model
 
 .PHONY: sim
-sim: ## the simulator's long scenes: days of virtual time
-	ROTA_SIM=long $(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./test/sim
+sim: ## the simulator's long scenes, and thousands of random schedules
+	ROTA_SIM=long ROTA_SIM_SEEDS=$${ROTA_SIM_SEEDS:-2000} $(GO) test -count=1 -timeout 120m $(TESTFLAGS) ./test/sim
 
 .PHONY: failpoints
 failpoints: ## a hundred kills of agents at chosen places, several minutes

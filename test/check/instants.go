@@ -82,8 +82,8 @@ func (c *checker) undue(d Due) {
 	within := func(key fireKey) bool {
 		return key.job == d.Job && key.at >= d.Instants[0] && key.at <= d.Instants[len(d.Instants)-1] && !c.due[key]
 	}
-	for key := range c.fires {
-		if within(key) {
+	for key, fires := range c.fires {
+		if within(key) && !withdrawn(fires[0]) {
 			c.add(NotDue, key, "")
 		}
 	}
@@ -94,10 +94,20 @@ func (c *checker) undue(d Due) {
 	}
 }
 
-// times checks when the first process of each fire began.
+// withdrawn says whether a fire was taken back after it had been committed ahead:
+// a version that came later need not name its instant.
+func withdrawn(f fsm.Fire) bool {
+	return f.Outcome == fsm.OutcomeSkipped && (f.Reason == fsm.ReasonPaused || f.Reason == fsm.ReasonSuperseded)
+}
+
+// times checks when the first process of each fire began. A run that a person has
+// taken up again begins when they say.
 func (c *checker) times() {
 	for key, begun := range c.begun {
 		first := begun[0]
+		if c.runs[first.Run].Retries > 0 {
+			continue
+		}
 		if early := key.at.Time().Sub(first.Begin); early > c.Skew {
 			c.add(Early, key, fmt.Sprintf("by %s", early))
 		}

@@ -58,7 +58,7 @@ func TestProcesses(t *testing.T) {
 	records := process("A", at(1), 1, 0, time.Second)
 	records = append(records, process("A", at(1), 2, 2*time.Second, 0)[0])
 	list := Processes(records)
-	if len(list) != 2 || !list[0].Succeeded || list[1].Succeeded || !list[1].End.IsZero() || list[1].ScheduledAt != at(1) {
+	if len(list) != 2 || list[0].End != at(2).Time() || !list[1].End.IsZero() || list[1].ScheduledAt != at(1) {
 		t.Errorf("%+v", list)
 	}
 }

@@ -126,6 +126,26 @@ func (c *Cluster) scale(d time.Duration) time.Duration { return d * time.Duratio
 // mono counts true time; no host's monotonic clock is wrong.
 func (c *Cluster) mono() int64 { return int64(time.Since(c.start)) + 1 }
 
+// node returns the host of that name.
+func (c *Cluster) node(name string) *Node {
+	for _, n := range c.nodes {
+		if n.Name == name {
+			return n
+		}
+	}
+	c.t.Fatalf("no node %s", name)
+	return nil
+}
+
+// isolate cuts a node off from all others.
+func (c *Cluster) isolate(n *Node) {
+	for _, other := range c.nodes {
+		if other != n {
+			c.Net.Cut(n.IP, other.IP)
+		}
+	}
+}
+
 // Nodes returns every host.
 func (c *Cluster) Nodes() []*Node { return c.nodes }
 

@@ -10,5 +10,21 @@
 // forgotten, kills at stop_after, and outlives its agent.
 //
 // What counts in the end is not the scheduler's word but the [Recorder]'s: each
-// start of a process, with its true time.
+// start of a process, with its true time. Package check judges it.
+//
+// # Scenes and schedules
+//
+// A scene is a test of its own, with its faults at chosen instants. A [Schedule]
+// is a list of steps, written one a line; [Play] plays it, ends every fault, gives
+// the cluster the ten seconds that it has to recover, and has [check.Check] judge
+// everything. [Generate] makes schedules of seeds: crashes of agents and of whole
+// nodes, freezes, cuts in one or both directions, flapping and slow links, slow and
+// hung disks, stepped clocks and transfers of the leadership, while people apply,
+// pause, resume, run, cancel, retry, delete and drain through the API of any node.
+//
+// One that fails is printed with the few of its steps that it takes, and with what
+// each node knew of the key. Once mended it stays in testdata/schedules. Steps have
+// their exact virtual times, but within one instant goroutines take turns as they
+// like, and raft's timeouts are random: a schedule that has failed may need a few
+// plays to fail again.
 package sim

@@ -21,26 +21,6 @@ func (c *Cluster) startManual(job, id string) {
 // runOf returns a run as the freshest replica has it.
 func (c *Cluster) runOf(id string) *fsm.Run { return c.freshest().Read().Run(id) }
 
-// node returns the host of that name.
-func (c *Cluster) node(name string) *Node {
-	for _, n := range c.nodes {
-		if n.Name == name {
-			return n
-		}
-	}
-	c.t.Fatalf("no node %s", name)
-	return nil
-}
-
-// isolate cuts a node off from all others.
-func (c *Cluster) isolate(n *Node) {
-	for _, other := range c.nodes {
-		if other != n {
-			c.Net.Cut(n.IP, other.IP)
-		}
-	}
-}
-
 func manualJob(name string, change func(*fsm.Task)) fsm.JobSpec {
 	task := fsm.Task{Name: "t", Driver: fsm.DriverExec, Command: "/bin/work"}
 	change(&task)
