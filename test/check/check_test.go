@@ -31,7 +31,7 @@ func when(n int) time.Time { return at(n).Time() }
 func good() Evidence {
 	e := Evidence{
 		Skew: 50 * ms,
-		Due:  []Due{Every(tick, time.Second, at(0), at(3))},
+		Due:  []Due{Every(tick, time.Second, 0, at(0), at(3))},
 		Fires: []fsm.Fire{
 			{Namespace: "default", Job: "tick", ScheduledAt: at(1), Outcome: fsm.OutcomeRan, RunID: "A"},
 			{Namespace: "default", Job: "tick", ScheduledAt: at(2), Outcome: fsm.OutcomeRan, RunID: "B"},

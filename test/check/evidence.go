@@ -60,12 +60,12 @@ type Terms struct {
 	Within time.Duration
 }
 
-// Every returns the instants of a schedule that is due at each multiple of step:
-// those after from, and up to to.
-func Every(job fsm.JobKey, step time.Duration, from, to fsm.Time) Due {
+// Every returns the instants of a schedule that is due phase after each multiple
+// of step: those after from, and up to to.
+func Every(job fsm.JobKey, step time.Duration, phase, from, to fsm.Time) Due {
 	d := Due{Job: job}
 	s := fsm.Time(step)
-	for t := (from/s + 1) * s; t <= to; t += s {
+	for t := ((from-phase)/s+1)*s + phase; t <= to; t += s {
 		d.Instants = append(d.Instants, t)
 	}
 	return d

@@ -32,10 +32,10 @@ const (
 // lies between its exec and its first line, on a busy machine.
 const ExecSlack = 500 * time.Millisecond
 
-// Every returns the instants of a schedule that is due at each multiple of step:
-// those after from, and up to to.
-func Every(job fsm.JobKey, step time.Duration, from, to fsm.Time) Due {
-	return check.Every(job, step, from, to)
+// Every returns the instants of a schedule that is due phase after each multiple
+// of step: those after from, and up to to.
+func Every(job fsm.JobKey, step time.Duration, phase, from, to fsm.Time) Due {
+	return check.Every(job, step, phase, from, to)
 }
 
 // Evidence is what the checker goes by.
@@ -51,8 +51,9 @@ type Evidence struct {
 
 // Check decides whether every due instant had exactly one outcome, and every
 // one that ran exactly one start, not early, or what its job's terms allow. Each
-// task of a run counts by itself; so do manual runs, which have no instant. A process of an instant
-// outside of what was due is left alone: the cluster goes on while it is asked.
+// task of a run counts by itself; so do manual runs, which have no instant. A
+// process of an instant outside of what was due is left alone: the cluster goes on
+// while it is asked.
 func Check(e Evidence) *Verdict {
 	due := slices.Clone(e.Due)
 	for i := range due {

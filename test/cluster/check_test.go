@@ -32,7 +32,7 @@ func process(run string, due fsm.Time, attempt int, begin, end time.Duration) []
 func TestCheck(t *testing.T) {
 	ms := time.Millisecond
 	e := Evidence{
-		Due: []Due{Every(tick, time.Second, at(0), at(2))},
+		Due: []Due{Every(tick, time.Second, 0, at(0), at(2))},
 		Fires: []fsm.Fire{
 			{Namespace: "default", Job: "tick", ScheduledAt: at(1), Outcome: fsm.OutcomeRan, RunID: "A"},
 			{Namespace: "default", Job: "tick", ScheduledAt: at(2), Outcome: fsm.OutcomeSkipped, Reason: fsm.ReasonOverlap},
