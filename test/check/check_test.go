@@ -207,8 +207,9 @@ func TestAllows(t *testing.T) {
 		"a refused apply": func(e *Evidence) {
 			e.Calls = append(e.Calls, Call{Op: Apply, Job: tick, Mark: "v2", Begin: when(1), Fate: NotDone})
 		},
-		"skipped by a pause, then by another version not due": func(e *Evidence) {
-			e.Fires = append(e.Fires, fsm.Fire{Namespace: "default", Job: "tick", ScheduledAt: at(1) + second/2, Outcome: fsm.OutcomeSkipped, Reason: fsm.ReasonPaused})
+		"of another version, which named it": func(e *Evidence) {
+			e.Due[0].Version = 2
+			e.Fires = append(e.Fires, fsm.Fire{Namespace: "default", Job: "tick", ScheduledAt: at(1) + second/2, Version: 1, Outcome: fsm.OutcomeSkipped, Reason: fsm.ReasonPaused})
 		},
 		"one row for many": func(e *Evidence) {
 			e.Fires = append(slices.Clone(e.Fires[:2]), fsm.Fire{

@@ -40,6 +40,9 @@ type Evidence struct {
 type Due struct {
 	Job      fsm.JobKey
 	Instants []fsm.Time
+	// Version of the job that names them, if it is known: what an older one had
+	// committed ahead of its time may stand beside them.
+	Version uint64
 	// Terms are what the job's file and the faults allow.
 	Terms Terms
 }
@@ -138,8 +141,9 @@ type Call struct {
 	Job fsm.JobKey
 	// Mark tells the content of an Apply from every other's.
 	Mark string
-	// RunID is the answer to a Run.
+	// RunID is the answer to a Run, Version that to an Apply.
 	RunID        string
+	Version      uint64
 	Begin, End   time.Time // End is zero if no answer came
 	Fate         Fate
 	Node, Detail string

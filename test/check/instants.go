@@ -83,7 +83,7 @@ func (c *checker) undue(d Due) {
 		return key.job == d.Job && key.at >= d.Instants[0] && key.at <= d.Instants[len(d.Instants)-1] && !c.due[key]
 	}
 	for key, fires := range c.fires {
-		if within(key) && !withdrawn(fires[0]) {
+		if within(key) && (d.Version == 0 || fires[0].Version == d.Version) {
 			c.add(NotDue, key, "")
 		}
 	}
@@ -92,12 +92,6 @@ func (c *checker) undue(d Due) {
 			c.add(UnknownStart, key, "")
 		}
 	}
-}
-
-// withdrawn says whether a fire was taken back after it had been committed ahead:
-// a version that came later need not name its instant.
-func withdrawn(f fsm.Fire) bool {
-	return f.Outcome == fsm.OutcomeSkipped && (f.Reason == fsm.ReasonPaused || f.Reason == fsm.ReasonSuperseded)
 }
 
 // times checks when the first process of each fire began. A run that a person has

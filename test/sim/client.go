@@ -49,17 +49,18 @@ func (l *clients) close() {
 }
 
 // do makes a call on a goroutine of its own.
-func (l *clients) do(call check.Call, ask func(ctx context.Context, client *api.Client) (run string, err error)) {
-	l.wg.Go(func() { l.ask(call, ask) })
-}
+func (l *clients) do(call check.Call, ask asking) { l.wg.Go(func() { l.ask(call, ask) }) }
+
+// asking makes a call, and notes in it what the answer says.
+type asking func(ctx context.Context, client *api.Client, call *check.Call) error
 
 // ask makes a call, notes it, and returns its fate.
-func (l *clients) ask(call check.Call, ask func(ctx context.Context, client *api.Client) (run string, err error)) check.Fate {
+func (l *clients) ask(call check.Call, ask asking) check.Fate {
 	ctx, cancel := context.WithTimeout(context.Background(), callTimeout)
 	defer cancel()
 	call.Begin = time.Now()
-	run, err := ask(ctx, l.apis[call.Node])
-	call.RunID, call.Fate = run, fateOf(err)
+	err := ask(ctx, l.apis[call.Node], &call)
+	call.Fate = fateOf(err)
 	if call.Fate == check.Done {
 		call.End = time.Now()
 	}
@@ -67,7 +68,7 @@ func (l *clients) ask(call check.Call, ask func(ctx context.Context, client *api
 	if err != nil {
 		outcome += ": " + err.Error()
 	}
-	l.c.Trace.add(check.Event{At: time.Now(), Node: call.Node, Job: call.Job, Runs: runsOf(run), Text: "api " + string(call.Op) + " " +
+	l.c.Trace.add(check.Event{At: time.Now(), Node: call.Node, Job: call.Job, Runs: runsOf(call.RunID), Text: "api " + string(call.Op) + " " +
 		call.Job.Name + " asked at " + call.Begin.UTC().Format("15:04:05.000000") + ": " + outcome})
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -105,9 +106,12 @@ func fateOf(err error) check.Fate {
 }
 
 func (l *clients) apply(node string, spec fsm.JobSpec) {
-	l.do(check.Call{Op: check.Apply, Job: spec.Key(), Mark: spec.Description, Node: node}, func(ctx context.Context, client *api.Client) (string, error) {
-		_, err := client.PutJobs(ctx, []fsm.JobSpec{spec}, false)
-		return "", err
+	l.do(check.Call{Op: check.Apply, Job: spec.Key(), Mark: spec.Description, Node: node}, func(ctx context.Context, client *api.Client, call *check.Call) error {
+		list, err := client.PutJobs(ctx, []fsm.JobSpec{spec}, false)
+		if err == nil {
+			call.Version = list.Items[0].Version
+		}
+		return err
 	})
 }
 
@@ -115,59 +119,62 @@ func jobNamed(name string) fsm.JobKey {
 	return fsm.JobKey{Namespace: fsm.DefaultNamespace, Name: name}
 }
 
-func pauseCall(ctx context.Context, client *api.Client, key fsm.JobKey) (string, error) {
-	_, err := client.PauseJob(ctx, key, callTimeout-2*time.Second)
-	return "", err
+func pauseCall(ctx context.Context, client *api.Client, call *check.Call) error {
+	_, err := client.PauseJob(ctx, call.Job, callTimeout-2*time.Second)
+	return err
 }
 
 func (l *clients) pause(node, job string) {
-	l.do(check.Call{Op: check.Pause, Job: jobNamed(job), Node: node}, func(ctx context.Context, client *api.Client) (string, error) {
-		return pauseCall(ctx, client, jobNamed(job))
-	})
+	l.do(check.Call{Op: check.Pause, Job: jobNamed(job), Node: node}, pauseCall)
 }
 
 func (l *clients) resume(node, job string) {
-	l.do(check.Call{Op: check.Resume, Job: jobNamed(job), Node: node}, func(ctx context.Context, client *api.Client) (string, error) {
-		_, err := client.ResumeJob(ctx, jobNamed(job))
-		return "", err
+	l.do(check.Call{Op: check.Resume, Job: jobNamed(job), Node: node}, func(ctx context.Context, client *api.Client, call *check.Call) error {
+		_, err := client.ResumeJob(ctx, call.Job)
+		return err
 	})
 }
 
 func (l *clients) delete(node, job string) {
-	l.do(check.Call{Op: check.Delete, Job: jobNamed(job), Node: node}, func(ctx context.Context, client *api.Client) (string, error) {
-		return "", client.DeleteJob(ctx, jobNamed(job), callTimeout-2*time.Second)
+	l.do(check.Call{Op: check.Delete, Job: jobNamed(job), Node: node}, func(ctx context.Context, client *api.Client, call *check.Call) error {
+		return client.DeleteJob(ctx, call.Job, callTimeout-2*time.Second)
 	})
 }
 
 func (l *clients) run(node, job string) {
-	l.do(check.Call{Op: check.Run, Job: jobNamed(job), Node: node}, func(ctx context.Context, client *api.Client) (string, error) {
-		r, err := client.RunJob(ctx, jobNamed(job), "")
-		return r.ID, err
+	l.do(check.Call{Op: check.Run, Job: jobNamed(job), Node: node}, func(ctx context.Context, client *api.Client, call *check.Call) error {
+		r, err := client.RunJob(ctx, call.Job, "")
+		call.RunID = r.ID
+		return err
 	})
 }
 
 // onRun cancels a run or takes it up again.
 func (l *clients) onRun(verb, node, id string) {
-	l.do(check.Call{Op: check.Op(verb), Node: node}, func(ctx context.Context, client *api.Client) (string, error) {
+	l.do(check.Call{Op: check.Op(verb), RunID: id, Node: node}, func(ctx context.Context, client *api.Client, call *check.Call) error {
 		ask := client.CancelRun
 		if verb == "retry" {
 			ask = client.RetryRun
 		}
 		_, err := ask(ctx, id)
-		return id, err
+		return err
 	})
+}
+
+func statusCall(node string, status fsm.NodeStatus) asking {
+	return func(ctx context.Context, client *api.Client, _ *check.Call) error {
+		_, err := client.SetNodeStatus(ctx, node, api.NodeStatus{Status: status})
+		return err
+	}
 }
 
 func (l *clients) setStatus(via, node string, status fsm.NodeStatus) {
-	l.do(check.Call{Op: check.Op("node " + string(status)), Node: via, Detail: node}, func(ctx context.Context, client *api.Client) (string, error) {
-		_, err := client.SetNodeStatus(ctx, node, status)
-		return "", err
-	})
+	l.do(check.Call{Op: check.Op("node " + string(status)), Node: via, Detail: node}, statusCall(node, status))
 }
 
 func (l *clients) transfer(via string) {
-	l.do(check.Call{Op: "transfer", Node: via}, func(ctx context.Context, client *api.Client) (string, error) {
+	l.do(check.Call{Op: "transfer", Node: via}, func(ctx context.Context, client *api.Client, _ *check.Call) error {
 		_, err := client.TransferLeader(ctx)
-		return "", err
+		return err
 	})
 }

@@ -60,9 +60,7 @@ func (c *Cluster) checkOnce(job string, ids []string) {
 			c.t.Errorf("%s has %d attempts that succeeded", id, succeeded[id])
 		}
 	}
-	var v Verdict
-	v.overlaps(c.Record.Starts(), job)
-	c.Report(v)
+	c.Report(c.Check(job, time.Now(), time.Now(), CheckOptions{Restarts: true}))
 }
 
 func (c *Cluster) drain(n *Node, evictAfter time.Duration) {
@@ -121,7 +119,7 @@ func TestDrain(t *testing.T) {
 				c.Wait("all end", 5*time.Minute, func() bool { return c.inState(ids, fsm.RunRunning)+c.inState(ids, fsm.RunPending) == 0 })
 				for _, s := range c.Record.Starts()[before:] {
 					if s.Node == victim.Name {
-						t.Errorf("started on a draining node: %s", describe(s))
+						t.Errorf("started on a draining node: %s", s)
 					}
 				}
 				if want := map[bool]int{false: 30, true: 30 + had}[deadline > 0]; len(c.Record.Starts()) != want {
@@ -168,9 +166,7 @@ func TestStopDrains(t *testing.T) {
 		leaving.Stop()
 		c.Run(45 * time.Second)
 		c.Wait("all end", 5*time.Minute, func() bool { return c.inState(ids, fsm.RunSucceeded) == len(ids) })
-		var v Verdict
-		v.overlaps(c.Record.Starts(), "long")
-		c.Report(v)
+		c.Report(c.Check("long", time.Now(), time.Now(), CheckOptions{Restarts: true}))
 	})
 }
 

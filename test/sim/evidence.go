@@ -84,7 +84,7 @@ func (p *player) due(key fsm.JobKey, calls []check.Call, quiet time.Time) []chec
 		}
 		spec := p.specs[a.Mark]
 		if instants := p.c.instants(key, &spec, from, until); len(instants) > 0 {
-			list = append(list, check.Due{Job: key, Instants: instants})
+			list = append(list, check.Due{Job: key, Instants: instants, Version: a.Version})
 		}
 	}
 	return list

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,7 +9,6 @@ import (
 
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/test/check"
-	"github.com/rota-scheduler/rota/transport/api"
 )
 
 // probe is a job that every schedule has from its beginning to its end, and that
@@ -215,10 +213,7 @@ func (p *player) heal() {
 func (p *player) makeReady(node string) {
 	for try := range 20 {
 		call := check.Call{Op: "node ready", Node: p.c.nodes[try%len(p.c.nodes)].Name, Detail: node}
-		if p.clients.ask(call, func(ctx context.Context, client *api.Client) (string, error) {
-			_, err := client.SetNodeStatus(ctx, node, fsm.NodeReady)
-			return "", err
-		}) == check.Done {
+		if p.clients.ask(call, statusCall(node, fsm.NodeReady)) == check.Done {
 			return
 		}
 		time.Sleep(500 * time.Millisecond)
@@ -274,9 +269,7 @@ func (p *player) pauseAll() {
 		}
 		for try := range 6 {
 			call := check.Call{Op: check.Pause, Job: job.Key(), Node: p.c.nodes[try%len(p.c.nodes)].Name}
-			fate := p.clients.ask(call, func(ctx context.Context, client *api.Client) (string, error) {
-				return pauseCall(ctx, client, job.Key())
-			})
+			fate := p.clients.ask(call, pauseCall)
 			if fate == check.Done || p.c.freshest().Read().Job(job.Key()) == nil {
 				break
 			}
