@@ -40,6 +40,10 @@ func scenarios() []scenario {
 		{"hung-disk", true, hungDisk},
 		{"wiped", false, wiped},
 		{"damaged", true, damaged},
+		{"garbage", true, garbage},
+		{"idle-connections", false, idle},
+		{"join-storm", false, joinStorm},
+		{"upgrade", false, upgrade},
 	}
 }
 

@@ -50,6 +50,7 @@ func (w *world) judge() {
 	w.judgeSkips(evidence.Fires)
 	w.lateness(evidence.Records)
 	w.editors.judge()
+	w.judgeStates()
 }
 
 func compareKeys(a, b fsm.JobKey) int { return strings.Compare(a.Name, b.Name) }

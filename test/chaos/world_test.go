@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/test/cluster"
 	"github.com/rota-scheduler/rota/test/cluster/record"
+	"github.com/rota-scheduler/rota/transport/api"
 )
 
 const (
@@ -122,13 +125,13 @@ func (w *world) recovered(what string, healed time.Time) {
 		_, err := w.c.CurrentLeader(ctx)
 		return err
 	})
-	seen := map[uint64]map[string]bool{}
-	same := w.stage(ctx, "equal states", func() error { return w.sameState(ctx, seen) })
+	var goal uint64
+	same := w.stage(ctx, "equal indexes", func() error { return w.caughtUp(ctx, &goal) })
 	fires := w.stage(ctx, "a fire on time", func() error { return w.fireOnTime(healed) })
 	if ctx.Err() != nil {
 		w.t.Fatalf("%s: not recovered within %s", what, patience)
 	}
-	w.t.Logf("  %s: healed; one leader after %s, equal states after %s, fires on time after %s", what,
+	w.t.Logf("  %s: healed; one leader after %s, equal indexes after %s, fires on time after %s", what,
 		leader.Sub(healed).Round(time.Millisecond), same.Sub(healed).Round(time.Millisecond), fires.Sub(healed).Round(time.Millisecond))
 	if took := fires.Sub(healed); took > recoverWithin+slack() {
 		w.t.Errorf("%s: the recovery took %s, promised are %s", what, took, recoverWithin)
@@ -142,6 +145,28 @@ func (w *world) stage(ctx context.Context, what string, cond func() error) time.
 		w.t.Errorf("waiting for %s: %v", what, err)
 	}
 	return time.Now()
+}
+
+// caughtUp is nil once every node that is up has applied what the leader had when
+// it was first asked.
+func (w *world) caughtUp(ctx context.Context, goal *uint64) error {
+	leader, err := w.c.CurrentLeader(ctx)
+	if err != nil {
+		return err
+	}
+	for _, n := range append([]*cluster.Node{leader}, w.c.Up()...) {
+		list, err := n.Client().Nodes(ctx, api.Page{PerPage: 1}, api.Read{})
+		if err != nil {
+			return err
+		}
+		if *goal == 0 {
+			*goal = list.Index
+		}
+		if list.Index < *goal {
+			return fmt.Errorf("%s is at index %d, not yet at %d", n.Name, list.Index, *goal)
+		}
+	}
+	return nil
 }
 
 // sameState compares replicas. It is nil once all nodes that are up were seen at
@@ -168,6 +193,23 @@ func (w *world) sameState(ctx context.Context, seen map[uint64]map[string]bool) 
 		}
 	}
 	return fmt.Errorf("the nodes are at different indexes: %+v", got)
+}
+
+// judgeStates: with the load paused the replicas are the same.
+func (w *world) judgeStates() {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
+	client := w.c.Leader().Client()
+	for _, key := range slices.SortedFunc(maps.Keys(w.load.kinds), compareKeys) {
+		if _, err := client.PauseJob(ctx, key, patience); err != nil {
+			w.t.Errorf("pausing %s: %v", key, err)
+		}
+	}
+	seen := map[uint64]map[string]bool{}
+	if err := pollSlowly(ctx, func() error { return w.sameState(ctx, seen) }); err != nil {
+		w.t.Errorf("waiting for equal states: %v", err)
+	}
 }
 
 // remember fails the test if another state was seen at the same index.

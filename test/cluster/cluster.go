@@ -21,6 +21,9 @@ const settleWithin = 60 * time.Second
 type Options struct {
 	// Nodes is how many; default 3.
 	Nodes int
+	// Found is how many of them, the first ones, found the cluster and are started
+	// by Start; default all.
+	Found int
 	// LogLevel of the agents; default info.
 	LogLevel string
 	// Args are more arguments of "rota agent".
@@ -50,6 +53,9 @@ func New(t testing.TB, opts Options) *Cluster {
 	if opts.Nodes == 0 {
 		opts.Nodes = 3
 	}
+	if opts.Found == 0 {
+		opts.Found = opts.Nodes
+	}
 	if opts.LogLevel == "" {
 		opts.LogLevel = "info"
 	}
@@ -78,13 +84,15 @@ func New(t testing.TB, opts Options) *Cluster {
 	return c
 }
 
-// Start makes a cluster and returns when every node knows one leader and can
-// run work.
+// Start makes a cluster and returns when every node that founds it knows one
+// leader and can run work.
 func Start(t testing.TB, opts Options) *Cluster {
 	t.Helper()
 	c := New(t, opts)
-	for _, n := range c.Nodes {
-		n.Start()
+	for i, n := range c.Nodes {
+		if opts.Found == 0 || i < opts.Found {
+			n.Start()
+		}
 	}
 	c.WaitReady()
 	return c

@@ -56,7 +56,9 @@ func newNode(t testing.TB, c *Cluster, i int, ip string, opts Options) *Node {
 		opts.Program, "agent", "--name", name, "--data-dir", n.Dir, "--bind", ip,
 		"--http-port", strconv.Itoa(c.ports.http), "--rpc-port", strconv.Itoa(c.ports.rpc),
 		"--gossip-port", strconv.Itoa(c.ports.gossip), "--log-level", opts.LogLevel,
-		"--bootstrap-expect", strconv.Itoa(opts.Nodes),
+	}
+	if i < opts.Found {
+		n.command = append(n.command, "--bootstrap-expect", strconv.Itoa(opts.Found))
 	}
 	for _, other := range c.ips {
 		n.command = append(n.command, "--join", other)
