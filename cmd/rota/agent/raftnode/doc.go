@@ -42,5 +42,9 @@
 // A leadership transfer that got stuck makes raft refuse every write, in this
 // and in later terms. Apply notices that and ends the process.
 //
+// A peer that cannot be reached makes raft wait longer and longer before it sends
+// entries again, up to 10 s. The transport holds such a failure back until the
+// peer answers a heartbeat, so that one which is back gets entries at once.
+//
 // All methods of Node may be called from any goroutine.
 package raftnode

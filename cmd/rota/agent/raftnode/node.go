@@ -113,10 +113,13 @@ func (n *Node) start(cfg Config, stores *Stores) (err error) {
 	if n.hadState, err = raft.HasExistingState(cache, stable, snaps); err != nil {
 		return fmt.Errorf("raft state: %w", err)
 	}
-	n.raft, err = raft.NewRaft(cfg.raftConfig(n.leadership.notify), cfg.FSM, cache, stable, snaps, cfg.Transport)
+	var started atomic.Pointer[raft.Raft]
+	serves := func(peer raft.ServerID) bool { return serves(started.Load(), peer) }
+	n.raft, err = raft.NewRaft(cfg.raftConfig(n.leadership.notify), cfg.FSM, cache, stable, snaps, patient(cfg.Transport, serves))
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
+	started.Store(n.raft)
 	n.announcer = newAnnouncer(n.raft, raft.ServerID(cfg.ID), cfg.Transport, cfg.Logger)
 	return nil
 }
