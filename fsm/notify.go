@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"log/slog"
 	"net/url"
 	"slices"
 )
@@ -100,9 +99,6 @@ func (s Secret) String() string {
 
 // GoString hides it from %#v.
 func (s Secret) GoString() string { return s.String() }
-
-// LogValue hides it from structured logs.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
 // Reveal returns the secret itself.
 func (s Secret) Reveal() string { return string(s) }

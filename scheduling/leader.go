@@ -75,7 +75,7 @@ func (l *Leader) Run(ctx context.Context, barrier uint64) error {
 	l.Leases.Open(barrier, nodes)
 	defer l.Leases.Close()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, loop := range []func(context.Context) error{l.verify, l.fire, l.place, l.replace, l.displace, l.timeout, l.prune, l.watchClock} {
+	for _, loop := range []func(context.Context) error{l.verify, l.fire, l.place, l.replace, l.displace, l.timeout, l.noteSlow, l.prune, l.watchClock} {
 		g.Go(func() error { return loop(ctx) })
 	}
 	return g.Wait()

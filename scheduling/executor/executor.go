@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 
@@ -52,6 +53,10 @@ type Executor struct {
 	busy   int // weight of what is starting or live
 	starts sync.WaitGroup
 	calls  *httpcall.Client
+	// commands are those that are waited for; stale ones have ended and are to be
+	// forgotten.
+	commands map[string]chan proc.Result
+	stale    []string
 }
 
 // localState is where an attempt stands on this node.
@@ -87,7 +92,7 @@ type local struct {
 // New returns an executor that does nothing before Run.
 func New(cfg Config) *Executor {
 	return &Executor{
-		cfg: cfg, locals: map[fsm.AttemptRef]*local{}, calls: httpcall.New(),
+		cfg: cfg, locals: map[fsm.AttemptRef]*local{}, calls: httpcall.New(), commands: map[string]chan proc.Result{},
 		wake: make(chan struct{}), send: make(chan struct{}, 1),
 	}
 }
@@ -116,6 +121,12 @@ func (e *Executor) adopt(ctx context.Context) error {
 	}
 	defer e.again()
 	for _, st := range list {
+		if strings.HasPrefix(st.ID, commandPrefix) {
+			if st.Result != nil {
+				e.commandEnded(*st.Result)
+			}
+			continue // or it ends by itself
+		}
 		ref, err := fsm.ParseAttemptRef(st.ID)
 		if err != nil {
 			e.cfg.Logger.Warn("the process list names something that is no attempt", "id", st.ID)
@@ -159,6 +170,9 @@ func (e *Executor) adopted(ref fsm.AttemptRef, st *proc.Status) *local {
 
 // Ended takes the end of an attempt; it is proc's OnEnd. It does not block.
 func (e *Executor) Ended(r proc.Result) {
+	if e.commandEnded(r) {
+		return
+	}
 	ref, err := fsm.ParseAttemptRef(r.ID)
 	if err != nil {
 		return

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -152,15 +151,20 @@ func (e *Executor) outputDir(ref fsm.AttemptRef) string {
 // agent's environment may hold its secrets.
 var inherited = []string{"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TZ", "TMPDIR"}
 
-// environment returns an attempt's complete environment, sorted. The task's own
-// variables win over the agent's, and ours over both.
-func (e *Executor) environment(sc *scope, task *fsm.Task) ([]string, error) {
+func inheritedEnvironment() map[string]string {
 	env := map[string]string{"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"}
 	for _, name := range inherited {
 		if value, ok := os.LookupEnv(name); ok {
 			env[name] = value
 		}
 	}
+	return env
+}
+
+// environment returns an attempt's complete environment, sorted. The task's own
+// variables win over the agent's, and ours over both.
+func (e *Executor) environment(sc *scope, task *fsm.Task) ([]string, error) {
+	env := inheritedEnvironment()
 	maps.Copy(env, task.Env)
 	run, s := sc.run, sc.shard
 	env["ROTA_NAMESPACE"] = run.Namespace
@@ -180,12 +184,7 @@ func (e *Executor) environment(sc *scope, task *fsm.Task) ([]string, error) {
 	if err := sc.shardEnvironment(env, task); err != nil {
 		return nil, err
 	}
-	list := make([]string, 0, len(env))
-	for name, value := range env {
-		list = append(list, name+"="+value)
-	}
-	slices.Sort(list)
-	return list, nil
+	return spelled(env), nil
 }
 
 // shardEnvironment says which slice of its task an attempt has to do.

@@ -7,9 +7,10 @@ import (
 )
 
 var jobSchema = &hcl.BodySchema{
-	Attributes: []hcl.AttributeSchema{{Name: "description"}, {Name: "labels"}, {Name: "namespace"}, {Name: "timeout"}, {Name: "after"}},
+	Attributes: []hcl.AttributeSchema{{Name: "description"}, {Name: "labels"}, {Name: "namespace"}, {Name: "timeout"}, {Name: "after"}, {Name: "expected_duration"}},
 	Blocks: []hcl.BlockHeaderSchema{
 		{Type: "history"}, {Type: "schedule"}, {Type: "task", LabelNames: []string{"name"}}, {Type: "param", LabelNames: []string{"name"}},
+		{Type: "notify", LabelNames: []string{"kind"}},
 	},
 }
 
@@ -25,6 +26,7 @@ type jobBlock struct {
 	schedules []*scheduleBlock
 	tasks     []*taskBlock // as spec.Tasks
 	params    []*fields    // as spec.Params
+	notify    []*fields    // as spec.Notify
 }
 
 // decodeJob reads a job block. What is wrong in it is reported.
@@ -37,6 +39,8 @@ func decodeJob(file *fields, block *hcl.Block, namespace string) *jobBlock {
 		Labels:      j.table("labels"),
 		Timeout:     j.duration("timeout"),
 		After:       j.texts("after", false),
+
+		ExpectedDuration: j.duration("expected_duration"),
 	}
 	if j.has("namespace") {
 		j.spec.Namespace = j.text("namespace")
@@ -55,6 +59,8 @@ func decodeJob(file *fields, block *hcl.Block, namespace string) *jobBlock {
 			j.decodeTask(inner)
 		case "param":
 			j.decodeParam(inner)
+		case "notify":
+			j.decodeNotify(inner)
 		}
 	}
 	return j

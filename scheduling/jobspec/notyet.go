@@ -17,7 +17,7 @@ import (
 // file itself.
 var notYetNames = map[string][]string{
 	"job": {
-		"notify", "priority", "expected_duration",
+		"priority",
 		"region", "region_policy", "constraint", "affinity", "spread", "pool",
 		"retry", "stop_after", "on_node_loss", "for_each",
 	},

@@ -93,6 +93,9 @@ func (j *jobBlock) owners() map[string]*fields {
 	for i, f := range j.params {
 		owners[fmt.Sprintf("param %q", j.spec.Params[i].Name)] = f
 	}
+	for i, f := range j.notify {
+		owners[notifyPath(i)] = f
+	}
 	return owners
 }
 

@@ -45,6 +45,7 @@ var allowed = map[string][]string{
 	"scheduling/jobspec":              {"fsm", "scheduling/cron", "scheduling/match"},
 	"scheduling/cron":                 {},
 	"scheduling/match":                {"fsm"},
+	"scheduling/notifier":             {"fsm"},
 
 	"membership":        {},
 	"membership/memnet": {},

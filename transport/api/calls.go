@@ -293,6 +293,28 @@ func (c *Client) SetNodeStatus(ctx context.Context, name string, status NodeStat
 	})
 }
 
+// NotificationFilter says which notifications to list. Zero fields do not restrict.
+type NotificationFilter struct {
+	Namespace string
+	Job       string
+	Status    fsm.NotificationStatus
+}
+
+// Notifications lists what waits to be delivered, and what has failed or was
+// dropped not long ago, newest first.
+func (c *Client) Notifications(ctx context.Context, filter NotificationFilter, page Page, opt Read) (List[fsm.Notification], error) {
+	q := jobQuery(fsm.JobKey{Namespace: filter.Namespace})
+	if filter.Job != "" {
+		q.Set("job", filter.Job)
+	}
+	if filter.Status != "" {
+		q.Set("status", string(filter.Status))
+	}
+	page.put(q)
+	list, _, err := read[List[fsm.Notification]](ctx, c, "/v1/notifications", q, opt)
+	return list, err
+}
+
 // Leader returns the node that leads; CodeNoLeader if none is known.
 func (c *Client) Leader(ctx context.Context) (Leader, error) {
 	leader, _, err := read[Leader](ctx, c, "/v1/leader", url.Values{}, Read{})

@@ -39,6 +39,7 @@ func (a *API) routes() *http.ServeMux {
 		"/v1/runs/{id}/logs":      {"GET": a.runLogs},
 		"/v1/nodes/{name}/status": {"PUT": a.write(a.setNodeStatus)},
 		"/v1/leader/transfer":     {"POST": a.write(a.transferLeader)},
+		"/v1/notifications":       {"GET": a.read(a.listNotifications)},
 		heldLogPath:               {"GET": a.heldLogs},
 		"/metrics":                {"GET": mounted(a.cfg.Metrics)},
 		transport.WatchPath:       {"GET": mounted(a.cfg.Peers)},

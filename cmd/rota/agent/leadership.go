@@ -74,6 +74,7 @@ func (a *Agent) serve(ctx context.Context, epoch uint64, log *slog.Logger) {
 	a.term.Store(leader)
 	defer a.term.Store(nil)
 	g.Go(func() error { return leader.Run(gctx, barrier) })
+	g.Go(func() error { return a.newNotifier(log).Run(gctx) })
 	if err := g.Wait(); err != nil && !errors.Is(err, context.Canceled) {
 		log.Error("a leader's loop failed; giving the leadership up", "error", err)
 		if err := a.raft.TransferLeadership(ctx); err != nil && ctx.Err() == nil {

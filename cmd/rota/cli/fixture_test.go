@@ -50,6 +50,14 @@ func someFires() []fsm.Fire {
 	}
 }
 
+func someNotifications() []fsm.Notification {
+	return []fsm.Notification{
+		{Seq: 9, Event: fsm.Event{Name: fsm.EventFailure, Namespace: "default", Job: "nightly", RunID: failedID, OccurredAt: at(-3 * time.Minute)}, Kind: fsm.NotifyWebhook, To: "https://alerts.example.com", Status: fsm.NotificationPending, Tries: 3, NextAt: at(8 * time.Second), LastError: `answered 503: "later"`},
+		{Seq: 4, Event: fsm.Event{Name: fsm.EventMissed, Namespace: "default", Job: "nightly", OccurredAt: at(-25 * time.Hour)}, Kind: fsm.NotifyExec, To: "/usr/local/bin/page", Status: fsm.NotificationFailed, Tries: 150, LastError: "exit code 1: no route"},
+		{Seq: 2, Event: fsm.Event{Name: fsm.EventRetry, Namespace: "ops", Job: "loud", RunID: waitingID, OccurredAt: at(-26 * time.Hour)}, Kind: fsm.NotifyWebhook, To: "http://10.0.0.9:8080", Status: fsm.NotificationDropped, LastError: "more than 200 notifications of its job waited"},
+	}
+}
+
 func someNodes() []api.Node {
 	return []api.Node{
 		{Node: fsm.Node{ID: "id1", Name: "n1", Status: fsm.NodeReady, HTTPAddr: "10.0.0.1:7700", Region: "cn-east", Zone: "a", Capacity: 100, Version: "1.2.3"}, Leader: true, Voter: true, Gossip: "alive", Running: 2, Armed: 1, Load: 11},

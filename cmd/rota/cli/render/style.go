@@ -32,7 +32,7 @@ func StateStyle[S ~string](state S) Style {
 	switch string(state) {
 	case string(fsm.RunSucceeded), fsm.OutcomeRan:
 		return Good
-	case string(fsm.RunFailed), string(fsm.TaskUpstreamFailed), fsm.AttemptTimeout,
+	case string(fsm.RunFailed), string(fsm.TaskUpstreamFailed), string(fsm.NotificationDropped), fsm.AttemptTimeout,
 		fsm.AttemptStartFailed, fsm.AttemptKilled, fsm.AttemptLost:
 		return Bad
 	case string(fsm.RunRunning):

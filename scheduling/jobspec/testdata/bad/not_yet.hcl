@@ -9,8 +9,8 @@ job "a" {
     isolation  = "chroot"
     for_each   = ["a"]
   }
-  notify "webhook" {}
-  dynamic "notify" {
+  affinity "zone" {}
+  dynamic "spread" {
     for_each = []
     content {}
   }

@@ -4,6 +4,27 @@ job "nightly-report" {
   namespace   = "reports"
   labels      = { team = "data", tier = 2, "on call" = true }
 
+  expected_duration = "1h"
+
+  notify "webhook" {
+    on      = ["success", "failure", "retry", "missed", "lost", "slow"]
+    url     = "https://alerts.example.com/rota?team=data"
+    secret  = "s3cret"
+    timeout = "5s"
+  }
+  notify "webhook" {
+    on          = ["failure"]
+    url         = "http://127.0.0.1:9000/"
+    secret_file = "/etc/rota/hook.secret"
+  }
+  notify "exec" {
+    on      = ["failure"]
+    command = "/usr/local/bin/page"
+    args    = ["--level", 2]
+    env     = { TEAM = "data" }
+    user    = "nobody"
+  }
+
   history {
     runs = 30
     age  = "720h"

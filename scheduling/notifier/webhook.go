@@ -1,0 +1,155 @@
+package notifier
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rota-scheduler/rota/fsm"
+)
+
+// Headers of a request.
+const (
+	HeaderEventID   = "Rota-Event-Id"
+	HeaderEvent     = "Rota-Event"
+	HeaderAttempt   = "Rota-Delivery-Attempt"
+	HeaderTimestamp = "Rota-Timestamp"
+	HeaderSignature = "Rota-Signature"
+)
+
+// Bounds of a request.
+const (
+	maxAnswer   = 4 << 10
+	maxShown    = 200 // bytes of an answer that an error shows
+	maxSecret   = 4 << 10
+	maxHeaders  = 16 << 10
+	idleTimeout = 30 * time.Second
+	idleConns   = 64
+)
+
+// DialFunc connects to an address; nil means TCP.
+type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// newClient makes the client of all webhooks. It follows no redirect: what is
+// signed is meant for one receiver.
+func newClient(dial DialFunc) *http.Client {
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	return &http.Client{
+		Transport: &http.Transport{
+			Proxy:                  nil, // a job's traffic must not depend on the agent's environment
+			DialContext:            dial,
+			ForceAttemptHTTP2:      true,
+			MaxIdleConns:           idleConns,
+			MaxIdleConnsPerHost:    perReceiver,
+			IdleConnTimeout:        idleTimeout,
+			MaxResponseHeaderBytes: maxHeaders,
+		},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// post makes one try; now is the wall clock, which the receiver compares with its
+// own. The error holds neither the URL, which may be a secret, nor the secret.
+func post(ctx context.Context, client *http.Client, n *fsm.Notification, now time.Time) error {
+	body, err := Encode(&n.Event)
+	if err != nil {
+		return err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, n.Target.URL, bytes.NewReader(body))
+	if err != nil {
+		return withoutURL(err)
+	}
+	if err := sign(req, n, body, now); err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return fmt.Errorf("no answer within %s", n.Target.Limit())
+		}
+		return withoutURL(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	switch {
+	case resp.StatusCode/100 != 2:
+		return fmt.Errorf("answered %d: %s", resp.StatusCode, shown(answer))
+	case err != nil:
+		return fmt.Errorf("answered %d, and broke off: %w", resp.StatusCode, withoutURL(err))
+	}
+	return nil
+}
+
+// sign sets the headers of a request.
+func sign(req *http.Request, n *fsm.Notification, body []byte, now time.Time) error {
+	secret, err := secretOf(n.Target)
+	if err != nil {
+		return err
+	}
+	timestamp := strconv.FormatInt(now.Unix(), 10)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "rota")
+	req.Header.Set(HeaderEventID, n.ID)
+	req.Header.Set(HeaderEvent, n.Name)
+	req.Header.Set(HeaderAttempt, strconv.Itoa(n.Tries+1))
+	req.Header.Set(HeaderTimestamp, timestamp)
+	if secret != "" {
+		req.Header.Set(HeaderSignature, Sign(secret, timestamp, body))
+	}
+	return nil
+}
+
+// secretOf returns the secret of a webhook; empty if it has none.
+func secretOf(target *fsm.Notify) (string, error) {
+	if target.SecretFile == "" {
+		return target.Secret.Reveal(), nil
+	}
+	info, err := os.Stat(target.SecretFile)
+	if err == nil && !info.Mode().IsRegular() { // a pipe would hold the request up
+		err = errors.New("no regular file")
+	}
+	if err != nil {
+		return "", fmt.Errorf("secret_file of this node: %w", err)
+	}
+	f, err := os.Open(target.SecretFile)
+	if err != nil {
+		return "", fmt.Errorf("secret_file of this node: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	secret := strings.TrimRight(string(text), "\r\n")
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("secret_file of this node: %w", err)
+	case secret == "" || len(text) > maxSecret:
+		return "", fmt.Errorf("secret_file of this node: %s has %d bytes, want 1 to %d", target.SecretFile, len(text), maxSecret)
+	}
+	return secret, nil
+}
+
+// shown makes the beginning of an answer fit for a line of text.
+func shown(answer []byte) string {
+	text := strings.Join(strings.Fields(strings.ToValidUTF8(string(answer), "?")), " ")
+	if len(text) > maxShown {
+		text = strings.ToValidUTF8(text[:maxShown], "") + "…"
+	}
+	return strconv.Quote(text)
+}
+
+func withoutURL(err error) error {
+	if named, ok := errors.AsType[*url.Error](err); ok {
+		return named.Err
+	}
+	return err
+}
