@@ -24,9 +24,11 @@ type Gossip struct {
 	log   *slog.Logger
 	table *table
 	local *delegate
-	list  *memberlist.Memberlist
-	seeds []string // ip:port, without this node
-	addr  string   // gossip ip:port that this node advertises
+	// coordinates is where this node and the others are in the network.
+	coordinates *coordinates
+	list        *memberlist.Memberlist
+	seeds       []string // ip:port, without this node
+	addr        string   // gossip ip:port that this node advertises
 
 	ctx    context.Context // ends at Shutdown
 	cancel context.CancelFunc
@@ -79,11 +81,16 @@ func (g *Gossip) open() error {
 		return err
 	}
 	g.local = local
+	remembered := func(id string) bool { _, ok := g.table.get(id); return ok }
+	if g.coordinates, err = newCoordinates(cfg.NodeID, remembered, g.log); err != nil {
+		return err
+	}
 	if _, err := parseSeeds(cfg.Join, 1); err != nil {
 		return err
 	}
 	mc := cfg.memberlist(g.log)
 	mc.Delegate, mc.Events, mc.Conflict, mc.Alive = local, local, local, local
+	mc.Ping = g.coordinates
 	if mc.Transport == nil {
 		t, err := newNetTransport(g.ctx, cfg.BindAddr, cfg.BindPort, mc.Logger)
 		if err != nil {

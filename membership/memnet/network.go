@@ -5,7 +5,8 @@
 // Packets to a missing, stopped, cut off or overloaded node are lost, as UDP
 // packets are. Streams are refused by a missing node and time out across a cut;
 // a cut, in either direction, breaks the streams that are open across it.
-// Nothing here starts a goroutine, and every queue is bounded.
+// A link may be slow for packets (not for streams). Nothing here starts a
+// goroutine that lasts, and every queue is bounded.
 package memnet
 
 import (
@@ -33,6 +34,8 @@ type Network struct {
 	nodes map[string]*Transport // by ip:port
 	cuts  map[link]bool
 	pipes map[*pipe]link
+	// delays are how long packets are under way; a missing one is 0.
+	delays map[link]time.Duration
 }
 
 // link is one direction between two IPs.
@@ -41,9 +44,10 @@ type link struct{ from, to string }
 // New returns a network without nodes or cuts.
 func New() *Network {
 	return &Network{
-		nodes: make(map[string]*Transport),
-		cuts:  make(map[link]bool),
-		pipes: make(map[*pipe]link),
+		nodes:  make(map[string]*Transport),
+		cuts:   make(map[link]bool),
+		pipes:  make(map[*pipe]link),
+		delays: make(map[link]time.Duration),
 	}
 }
 
@@ -93,6 +97,20 @@ func (n *Network) Isolate(ip string) {
 	}
 	n.mu.Unlock()
 	n.cut(links...)
+}
+
+// Delay makes packets between two machines take that long in each direction.
+func (n *Network) Delay(a, b string, oneWay time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.delays[link{host(a), host(b)}], n.delays[link{host(b), host(a)}] = oneWay, oneWay
+}
+
+// delay returns how long a packet to that address is under way.
+func (n *Network) delay(from netip.AddrPort, addr string) time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.delays[link{from.Addr().String(), host(addr)}]
 }
 
 // Heal removes every cut.

@@ -46,12 +46,22 @@ func (t *Transport) WriteTo(b []byte, addr string) (time.Time, error) {
 	if to == nil || !open {
 		return now, nil
 	}
-	packet := &memberlist.Packet{Buf: append([]byte(nil), b...), From: net.UDPAddrFromAddrPort(t.at), Timestamp: now}
-	select {
-	case to.packets <- packet:
-	default:
+	packet := &memberlist.Packet{Buf: append([]byte(nil), b...), From: net.UDPAddrFromAddrPort(t.at)}
+	if delay := t.net.delay(t.at, addr); delay > 0 {
+		time.AfterFunc(delay, func() { to.arrive(packet) })
+	} else {
+		to.arrive(packet)
 	}
 	return now, nil
+}
+
+// arrive puts a packet into the node's queue, or loses it.
+func (t *Transport) arrive(packet *memberlist.Packet) {
+	packet.Timestamp = time.Now()
+	select {
+	case t.packets <- packet:
+	default:
+	}
 }
 
 // PacketCh is where packets arrive.
