@@ -184,6 +184,9 @@ const (
 	DriverHTTP  = "http"
 )
 
+// IsolationPidns of a task: its attempts have a namespace of pids of their own.
+const IsolationPidns = "pidns"
+
 // Task is a node of a job's graph.
 type Task struct {
 	Name      string            `codec:"n" json:"name"`
@@ -210,6 +213,8 @@ type Task struct {
 	User string `codec:"u,omitempty" json:"user,omitempty"`
 	// Umask is octal, such as "0027"; empty means 022.
 	Umask string `codec:"um,omitempty" json:"umask,omitempty"`
+	// Isolation is IsolationPidns, or empty for none.
+	Isolation string `codec:"is,omitempty" json:"isolation,omitempty"`
 	// CPU is a number of cores, Memory bytes, Pids processes; 0 means no limit.
 	CPU    float64 `codec:"cp,omitempty" json:"cpu,omitempty"`
 	Memory int64   `codec:"me,omitempty" json:"memory,omitempty"`

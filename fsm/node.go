@@ -38,7 +38,10 @@ type Node struct {
 	Version string `codec:"v,omitempty" json:"version,omitempty"`
 	Format  int    `codec:"f" json:"format"`
 	// Limits says which limits the node can keep: "v1 (cpu, memory, pids)".
-	Limits      string     `codec:"li,omitempty" json:"limits,omitempty"`
+	Limits string `codec:"li,omitempty" json:"limits,omitempty"`
+	// Isolation says in what the node can isolate tasks: IsolationPidns, or
+	// nothing.
+	Isolation   string     `codec:"is,omitempty" json:"isolation,omitempty"`
 	Status      NodeStatus `codec:"s" json:"status"`
 	StatusSetBy string     `codec:"sb,omitempty" json:"status_set_by,omitempty"`
 	StatusSetAt Time       `codec:"sa,omitempty" json:"status_set_at,omitempty"`

@@ -233,6 +233,10 @@ func (v *validator) limits(path string, t *Task) {
 		v.add(path+" umask", "%q: want three octal digits, such as \"027\"", t.Umask)
 	}
 	v.user(path+" user", t.User)
+	v.oneOf(path+" isolation", t.Isolation, IsolationPidns)
+	if d := t.DriverName(); t.Isolation != "" && d != DriverExec && d != DriverShell {
+		v.add(path+" isolation", "the %s driver starts no process", d)
+	}
 	if !(t.CPU >= 0 && t.CPU <= MaxCPU) { // not a number is neither
 		v.add(path+" cpu", "%v is outside 0 to %d cores", t.CPU, MaxCPU)
 	}

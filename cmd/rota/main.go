@@ -14,7 +14,12 @@ import (
 // version is set by the release build.
 var version string
 
-func main() { os.Exit(run()) }
+func main() {
+	if agent.IsInit(os.Args) { // before anything else: a job waits for it
+		os.Exit(agent.Init())
+	}
+	os.Exit(run())
+}
 
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -38,7 +38,7 @@ func (e *Executor) start(ctx context.Context, v *fsm.View, run *fsm.Run, s *fsm.
 		return
 	}
 	req := proc.StartRequest{
-		User: task.User, Umask: umask(task.Umask), CPU: task.CPU, Memory: task.Memory, Pids: int64(task.Pids),
+		Isolation: task.Isolation, User: task.User, Umask: umask(task.Umask), CPU: task.CPU, Memory: task.Memory, Pids: int64(task.Pids),
 		ID: ref.String(), Argv: argv(task), Env: env, Dir: task.Dir,
 		Timeout: time.Duration(task.Timeout), Grace: time.Duration(task.KillGrace()),
 		StopAfter: time.Duration(task.StopAfter), Expiry: expiry, ContactBase: base,

@@ -23,7 +23,7 @@ var notYetNames = map[string][]string{
 	},
 	"task": {
 		"region", "region_policy", "constraint", "affinity", "spread", "pool", "max_per_node", "priority",
-		"isolation", "expected_duration", "for_each",
+		"expected_duration", "for_each",
 	},
 }
 

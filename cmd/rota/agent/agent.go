@@ -29,6 +29,8 @@ type Seams struct {
 	Version string
 	// Limits says which limits the process half can keep.
 	Limits string
+	// Isolation says in what the process half can isolate attempts.
+	Isolation string
 	// Format is the log format that the node announces; fsm.Format if zero.
 	Format int
 	Logger *slog.Logger // required

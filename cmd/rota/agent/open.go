@@ -47,7 +47,7 @@ func (a *Agent) open(ctx context.Context) error {
 		return err
 	}
 	a.self = a.cfg.node(identity.ID, identity.Incarnation, a.seams.Version)
-	a.self.Limits, a.self.Format = a.seams.Limits, a.seams.Format
+	a.self.Limits, a.self.Isolation, a.self.Format = a.seams.Limits, a.seams.Isolation, a.seams.Format
 	a.caller = transport.NewCaller(transport.CallerConfig{Dial: a.seams.Dial})
 	web, err := a.listen("--http-port", a.cfg.address(a.cfg.Bind, a.cfg.HTTPPort))
 	if err != nil {

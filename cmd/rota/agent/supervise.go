@@ -63,7 +63,7 @@ func supervise(cmd *cobra.Command, cfg Config) error {
 		DataDir: cfg.DataDir, StopAfter: scheduling.DefaultTiming().StopAfter,
 		Args: os.Args[1:], Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr,
 		StopLimit: supervisor.DefaultStopLimit + cfg.Drain,
-		Signals:   signals, Logger: logger.With("component", "supervisor"),
+		Signals:   signals, HasInit: true, Logger: logger.With("component", "supervisor"),
 	})
 	if errors.Is(err, proc.ErrLocked) {
 		err = dataDirInUse(cfg.DataDir)
@@ -97,7 +97,8 @@ func runSupervised(cmd *cobra.Command, cfg Config, version string) error {
 		return withStatus(err)
 	}
 	return withStatus(serve(cmd.Context(), cfg, client, Seams{
-		Version: version, Logger: logger.With("node", cfg.Name), KeepProcesses: true, Limits: client.Host().Limits,
+		Version: version, Logger: logger.With("node", cfg.Name), KeepProcesses: true,
+		Limits: client.Host().Limits, Isolation: client.Host().Isolation,
 		Processes: func(onEnd func(proc.Result)) (Processes, error) {
 			client.Deliver(onEnd)
 			return client, nil

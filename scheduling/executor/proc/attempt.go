@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rota-scheduler/rota/scheduling/executor/proc/cgroup"
+	"github.com/rota-scheduler/rota/scheduling/executor/proc/pidns"
 	"golang.org/x/sys/unix"
 )
 
@@ -44,6 +45,10 @@ type attempt struct {
 	limits cgroup.Limits
 	kin    kin
 	pidfd  *os.File
+	// box is the way to the init of an isolated attempt, which pid and pidfd are
+	// then; verdict is what that has said of the program's end.
+	box     *pidns.Box
+	verdict *unix.WaitStatus
 
 	mu          sync.Mutex
 	state       State
@@ -82,9 +87,19 @@ func (a *attempt) hurry() {
 }
 
 func (a *attempt) wakeLocked() {
-	if a.pidfd != nil {
-		_ = a.pidfd.SetReadDeadline(past) // fails where the process is reaped already
+	_ = a.alarmLocked(past) // fails where the process is reaped already
+}
+
+// alarmLocked has whoever waits for the main process look up at an instant; the
+// zero time means never.
+func (a *attempt) alarmLocked(at time.Time) error {
+	switch {
+	case a.box != nil:
+		return a.box.SetDeadline(at)
+	case a.pidfd != nil:
+		return a.pidfd.SetReadDeadline(at)
 	}
+	return nil
 }
 
 // started takes over the process that the fork has made.
@@ -130,19 +145,36 @@ func (a *attempt) waitExit() bool {
 	var err error
 	switch {
 	case a.termed:
-		err = a.pidfd.SetReadDeadline(a.killAt)
+		err = a.alarmLocked(a.killAt)
 	case a.reason != "":
-		err = a.pidfd.SetReadDeadline(past)
+		err = a.alarmLocked(past)
 	case !a.deadline.IsZero():
-		err = a.pidfd.SetReadDeadline(a.deadline)
+		err = a.alarmLocked(a.deadline)
 	default:
-		err = a.pidfd.SetReadDeadline(time.Time{})
+		err = a.alarmLocked(time.Time{})
 	}
 	a.mu.Unlock()
-	if err != nil {
+	switch {
+	case err != nil:
 		return true // not reached: a pidfd that is open can be polled
+	case a.box != nil:
+		return a.listen()
 	}
-	raw, err := a.pidfd.SyscallConn()
+	return pollExit(a.pidfd)
+}
+
+// exitedBy waits until the process that was forked has ended, or an instant.
+func (a *attempt) exitedBy(at time.Time) bool {
+	if a.pidfd.SetReadDeadline(at) != nil {
+		return true // not reached, as above
+	}
+	return pollExit(a.pidfd)
+}
+
+// pollExit waits for the end of a process; false means that the deadline came
+// first.
+func pollExit(pidfd *os.File) bool {
+	raw, err := pidfd.SyscallConn()
 	if err != nil {
 		return true // not reached: the file is open
 	}
@@ -202,7 +234,16 @@ func (a *attempt) dueLocked(now time.Time, end bool) (sig unix.Signal, due bool)
 // first death cuts a line of descent; then what only the control group knows of.
 // Nothing gets a SIGTERM twice: to some programs the second one means hurry. The
 // main process is not reaped yet, so the process group's number is its own.
+//
+// The init of an isolated attempt passes a SIGTERM on, and its death ends all.
 func (a *attempt) signal(sig unix.Signal) error {
+	if a.box != nil {
+		_ = a.signalMain(sig) // ESRCH: it is over
+		if sig == unix.SIGKILL {
+			a.group.Kill()
+		}
+		return nil
+	}
 	sigs := []unix.Signal{sig}
 	if sig == unix.SIGTERM {
 		sigs = append(sigs, unix.SIGCONT) // the stopped ones could not hear it
@@ -228,9 +269,22 @@ func (a *attempt) signal(sig unix.Signal) error {
 	return err
 }
 
+// signalMain reaches the process that was forked, and never another one.
+func (a *attempt) signalMain(sig unix.Signal) (err error) {
+	raw, err := a.pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	cerr := raw.Control(func(fd uintptr) { err = unix.PidfdSendSignal(int(fd), sig, nil, 0) })
+	return errors.Join(cerr, err)
+}
+
 // clearLeftovers ends what the main process left behind, and returns once
 // nothing of it is there.
 func (a *attempt) clearLeftovers() (err error) {
+	if a.box != nil {
+		err = a.awaitInit()
+	}
 	for pause := minLeftoverPause; ; pause = min(2*pause, maxLeftoverPause) {
 		gone := a.group.Remove()
 		left, unsure := a.orphan.left(&a.kin)
@@ -265,6 +319,10 @@ func (a *attempt) reap() (status unix.WaitStatus) {
 	}
 	a.pidfd.Close()
 	a.pidfd = nil
+	a.closeBoxLocked()
+	if a.verdict != nil {
+		status = *a.verdict
+	}
 	return status
 }
 

@@ -69,9 +69,17 @@
 //
 // An attempt may run as another user: with the groups the host gives that user,
 // none of our capabilities, and a HOME, LOGNAME, SHELL and USER of its own, also
-// over those of the request. Its output files stay ours. There is no separate
-// namespace for processes: the first process of one gets no signal that it does
-// not handle, so that SIGTERM would mean nothing to most programs.
+// over those of the request. Its output files stay ours.
+//
+// # Isolation
+//
+// A request may ask for a namespace of pids (package pidns). What is forked is
+// then an init of ours, which starts the program in the same way; its words take
+// the place of the exec's confirmation and of the main process's end. SIGTERM goes
+// to the init, which passes it on to all, and SIGKILL ends the init and with it
+// all. That no process is left when the init is over is the kernel's promise, and
+// nothing of the above needs to be looked for. It is not the default: jobs on real
+// machines need the host's pids, and it costs a second exec.
 //
 // # Output
 //

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rota-scheduler/rota/scheduling/executor/proc/cgroup"
+	"github.com/rota-scheduler/rota/scheduling/executor/proc/pidns"
 	"golang.org/x/sys/unix"
 )
 
@@ -38,8 +39,10 @@ type forkJob struct {
 	group *cgroup.Group
 	cred  *syscall.Credential // nil: as this process
 	umask *int                // nil: this process's
-	check func() error        // the last look before the fork
-	reply chan<- forkReply
+	// isolated: it is the init of a namespace of pids.
+	isolated bool
+	check    func() error // the last look before the fork
+	reply    chan<- forkReply
 }
 
 type forkReply struct {
@@ -97,6 +100,9 @@ func (j *forkJob) fork() (r forkReply) {
 	r.pidfd = -1
 	j.attr.Sys = &syscall.SysProcAttr{
 		Setsid: true, Pdeathsig: syscall.SIGKILL, PidFD: &r.pidfd, Credential: j.cred,
+	}
+	if j.isolated {
+		pidns.Shape(j.attr.Sys)
 	}
 	defer func() { r.stray = j.group.Leave() }()
 	if err := j.group.Enter(j.attr.Sys); err != nil {

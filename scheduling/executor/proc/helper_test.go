@@ -1,6 +1,7 @@
 package proc
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/rota-scheduler/rota/scheduling/executor/proc/pidns"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
@@ -21,6 +23,27 @@ type harness struct {
 	*Manager
 	t       testing.TB
 	results chan Result
+	// isolation is that of requests that name none.
+	isolation string
+}
+
+// bothWays runs a test with attempts as they are and with isolated ones.
+func bothWays(t *testing.T, test func(t *testing.T, h *harness)) {
+	t.Helper()
+	for _, isolation := range []string{"", IsolationPidns} {
+		t.Run(cmp.Or(isolation, "host"), func(t *testing.T) { test(t, isolatedHarness(t, isolation)) })
+	}
+}
+
+// isolatedHarness returns a Manager whose attempts are isolated, if asked for.
+func isolatedHarness(t testing.TB, isolation string) *harness {
+	t.Helper()
+	h := newHarness(t, Options{HasInit: isolation != ""})
+	if isolation != "" && h.Isolation() != nil {
+		t.Skipf("this host cannot isolate: %v", h.Isolation())
+	}
+	h.isolation = isolation
+	return h
 }
 
 // newHarness returns a Manager whose end leaves no goroutine and no process.
@@ -60,6 +83,7 @@ func (h *harness) stop() {
 
 func (h *harness) start(req StartRequest) {
 	h.t.Helper()
+	req.Isolation = cmp.Or(req.Isolation, h.isolation)
 	if err := h.Start(h.t.Context(), req); err != nil {
 		h.t.Fatalf("Start %s: %v", req.ID, err)
 	}
@@ -175,6 +199,9 @@ func dirBytes(t testing.TB, dir string) (n int64) {
 
 // TestMain lets the test binary play a process that holds a Manager and dies.
 func TestMain(m *testing.M) {
+	if pidns.Wanted(os.Args) {
+		os.Exit(pidns.Main())
+	}
 	if dir := os.Getenv("PROC_TEST_HOLDER"); dir != "" {
 		if err := hold(dir); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -189,7 +216,8 @@ func TestMain(m *testing.M) {
 // it is ready, and waits to be killed.
 func hold(dir string) error {
 	ctx := context.Background()
-	m, err := New(ctx, Options{Dir: dir, OnEnd: func(Result) {
+	isolation := os.Getenv("PROC_TEST_ISOLATION")
+	m, err := New(ctx, Options{Dir: dir, HasInit: isolation != "", OnEnd: func(Result) {
 		if err := os.WriteFile(filepath.Join(dir, "ready"), nil, 0o600); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
@@ -199,7 +227,7 @@ func hold(dir string) error {
 	}
 	script := fmt.Sprintf(`echo printed; echo $$ > %[1]s/main; (setsid sleep 300 & echo $! > %[1]s/daemon); (env -i setsid sh -c 'echo $$ > %[1]s/hidden; exec sleep 300' &); sleep 300 & echo $! > %[1]s/child; wait`, dir)
 	req := shell("held", script)
-	req.OutputDir, req.User = filepath.Join(dir, "held"), os.Getenv("PROC_TEST_USER")
+	req.OutputDir, req.User, req.Isolation = filepath.Join(dir, "held"), os.Getenv("PROC_TEST_USER"), isolation
 	if err := m.Start(ctx, req); err != nil {
 		return err
 	}

@@ -12,7 +12,10 @@ import (
 )
 
 func TestTimeout(t *testing.T) {
-	h := newHarness(t, Options{})
+	bothWays(t, testTimeout)
+}
+
+func testTimeout(t *testing.T, h *harness) {
 	req := shell("a", "exec sleep 300")
 	req.Timeout = 150 * time.Millisecond
 	r := h.run(req)
@@ -25,7 +28,10 @@ func TestTimeout(t *testing.T) {
 }
 
 func TestTimeoutGrace(t *testing.T) {
-	h := newHarness(t, Options{})
+	bothWays(t, testTimeoutGrace)
+}
+
+func testTimeoutGrace(t *testing.T, h *harness) {
 	tests := []struct {
 		name, script string
 		grace        time.Duration
@@ -68,7 +74,10 @@ func (h *harness) timeOutNow(id string) {
 }
 
 func TestKill(t *testing.T) {
-	h := newHarness(t, Options{})
+	bothWays(t, testKill)
+}
+
+func testKill(t *testing.T, h *harness) {
 	for reason, want := range map[string]Outcome{
 		ReasonCancelled: Cancelled, ReasonLost: Killed, ReasonTimeout: Timeout, "disk-on-fire": Killed,
 	} {
@@ -85,20 +94,22 @@ func TestKill(t *testing.T) {
 	}
 }
 
+// leavings are scripts that leave a process behind, and write its pid.
+var leavings = map[string]string{
+	"child":                 `sleep 300 & echo $! > $F`,
+	"other group":           `set -m; sleep 300 & echo $! > $F`,
+	"double fork":           `(sleep 300 & echo $! > $F)`,
+	"own session":           `setsid sh -c 'echo $$ > $F; exec sleep 300' & while [ ! -s $F ]; do :; done`,
+	"daemon":                `(setsid sh -c 'echo $$ > $F; exec sleep 300' &) ; while [ ! -s $F ]; do :; done`,
+	"daemon that ends TERM": `(setsid sh -c 'trap "" TERM; echo $$ > $F; while :; do sleep 300; done' &) ; while [ ! -s $F ]; do :; done`,
+	"scrubbed, in session":  `(env -i sleep 300 & echo $! > $F)`,
+	"below a daemon, deaf":  `(setsid sh -c 'env -i F=$F setsid sh -c "trap \"\" TERM; echo \$\$ > \$F; while :; do sleep 300; done" & wait' &) ; while [ ! -s $F ]; do :; done`,
+	"below a daemon":        `(setsid sh -c 'env -i F=$F setsid sh -c "echo \$\$ > \$F; exec sleep 300" & wait' &) ; while [ ! -s $F ]; do :; done`,
+}
+
 // What a program leaves behind dies with it, however far it has run.
 func TestNothingSurvives(t *testing.T) {
-	scripts := map[string]string{
-		"child":                 `sleep 300 & echo $! > $F`,
-		"other group":           `set -m; sleep 300 & echo $! > $F`,
-		"double fork":           `(sleep 300 & echo $! > $F)`,
-		"own session":           `setsid sh -c 'echo $$ > $F; exec sleep 300' & while [ ! -s $F ]; do :; done`,
-		"daemon":                `(setsid sh -c 'echo $$ > $F; exec sleep 300' &) ; while [ ! -s $F ]; do :; done`,
-		"daemon that ends TERM": `(setsid sh -c 'trap "" TERM; echo $$ > $F; while :; do sleep 300; done' &) ; while [ ! -s $F ]; do :; done`,
-		"scrubbed, in session":  `(env -i sleep 300 & echo $! > $F)`,
-		"below a daemon, deaf":  `(setsid sh -c 'env -i F=$F setsid sh -c "trap \"\" TERM; echo \$\$ > \$F; while :; do sleep 300; done" & wait' &) ; while [ ! -s $F ]; do :; done`,
-		"below a daemon":        `(setsid sh -c 'env -i F=$F setsid sh -c "echo \$\$ > \$F; exec sleep 300" & wait' &) ; while [ ! -s $F ]; do :; done`,
-	}
-	for name, script := range scripts {
+	for name, script := range leavings {
 		t.Run(name, func(t *testing.T) {
 			for _, end := range []string{"by itself", "killed"} {
 				t.Run(end, func(t *testing.T) {
@@ -295,16 +306,7 @@ func TestContactNeverMovesBack(t *testing.T) {
 
 func TestParentDeath(t *testing.T) {
 	dir := t.TempDir()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "PROC_TEST_HOLDER="+dir)
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // where the test has stopped early
-		_ = cmd.Wait()
-	})
+	cmd := startHolder(t, "PROC_TEST_HOLDER="+dir)
 	pids := map[string]int{}
 	for _, name := range []string{"main", "daemon", "child"} {
 		pids[name] = pidFrom(t, filepath.Join(dir, name))
@@ -328,6 +330,38 @@ func TestParentDeath(t *testing.T) {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
 	}
+	checkInherited(t, h)
+}
+
+// startHolder starts this program as one that holds a Manager; see hold.
+func startHolder(t *testing.T, env ...string) *exec.Cmd {
+	t.Helper()
+	cmd := holderCommand(env...)
+	startHolding(t, cmd)
+	return cmd
+}
+
+func holderCommand(env ...string) *exec.Cmd {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+func startHolding(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill() // where the test has stopped early
+		_ = cmd.Wait()
+	})
+}
+
+// checkInherited: the successor of a holder that was killed knows its attempts.
+func checkInherited(t *testing.T, h *harness) {
+	t.Helper()
 	list, err := h.List(ctx)
 	if err != nil || len(list) != 3 {
 		t.Fatalf("List: %+v, %v; want three", list, err)

@@ -81,7 +81,10 @@ func fileOf(t testing.TB, h *harness, id, name string) string {
 }
 
 func TestForkBombIsContained(t *testing.T) {
-	h := newHarness(t, Options{})
+	bothWays(t, testForkBombIsContained)
+}
+
+func testForkBombIsContained(t *testing.T, h *harness) {
 	h.needLimits("pids")
 	req := shell("bomb", `echo up; b() { b & b & while :; do :; done; }; b 2>/dev/null`)
 	req.Pids, req.Grace = 40, 50*time.Millisecond
@@ -110,7 +113,10 @@ func TestForkBombIsContained(t *testing.T) {
 }
 
 func TestOutOfMemory(t *testing.T) {
-	h := newHarness(t, Options{})
+	bothWays(t, testOutOfMemory)
+}
+
+func testOutOfMemory(t *testing.T, h *harness) {
 	h.needLimits("memory")
 	tests := []struct {
 		name    string
@@ -136,7 +142,10 @@ func TestOutOfMemory(t *testing.T) {
 }
 
 func TestCPULimit(t *testing.T) {
-	h := newHarness(t, Options{})
+	bothWays(t, testCPULimit)
+}
+
+func testCPULimit(t *testing.T, h *harness) {
 	h.needLimits("cpu")
 	req := shell("busy", "while :; do :; done")
 	req.CPU, req.Grace = 0.1, time.Nanosecond

@@ -37,6 +37,9 @@ type Options struct {
 	// it must not hold for long. It may call every method but Close. Results
 	// that New found in the journal are only listed. Nil: nobody is told.
 	OnEnd func(Result)
+	// HasInit: this executable calls pidns.Main where pidns.Wanted says so. Without
+	// it no attempt can be isolated.
+	HasInit bool
 	// Logger is told what does not belong to one caller. Nil: nobody.
 	Logger *slog.Logger
 }
@@ -55,6 +58,8 @@ type Manager struct {
 	orphans *orphans
 	groups  *cgroup.Tree
 	null    *os.File
+
+	isolation error // why attempts cannot be isolated; nil: they can
 
 	chatty  atomic.Int32   // output streams past their limit
 	running sync.WaitGroup // attempts between admit and their end
@@ -95,6 +100,10 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 		return nil, err
 	}
 	m.forkers = newForkers(min(4, runtime.GOMAXPROCS(0)))
+	m.isolation = errNoInit
+	if o.HasInit {
+		m.isolation = m.tryIsolation(ctx)
+	}
 	m.ticker.Add(1)
 	go m.tick()
 	return m, nil

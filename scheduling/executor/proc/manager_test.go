@@ -17,7 +17,10 @@ import (
 var ctx = context.Background()
 
 func TestOutcomes(t *testing.T) {
-	h := newHarness(t, Options{})
+	bothWays(t, testOutcomes)
+}
+
+func testOutcomes(t *testing.T, h *harness) {
 	dir := t.TempDir()
 	script := filepath.Join(dir, "local.sh")
 	if err := os.WriteFile(script, []byte("#!/bin/sh\npwd\n"), 0o700); err != nil {

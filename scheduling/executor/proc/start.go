@@ -63,7 +63,7 @@ func expired(req StartRequest, now int64) bool { return req.Expiry != 0 && now >
 
 // withdraw makes a refused start as if it had never been.
 func (m *Manager) withdraw(a *attempt) {
-	a.abandonPipes()
+	a.abandon()
 	m.groups.Discard(a.group)
 	if err := m.journal.append(record{Op: opForget, ID: a.id}); err != nil {
 		// A successor would list it as killed, which is safe: it says more than
@@ -95,7 +95,10 @@ func (m *Manager) launch(ctx context.Context, a *attempt, req StartRequest) erro
 		Dir: req.Dir, Env: append(slices.Clip(req.Env), Marker+"="+m.mark(a.id)),
 		Files: []uintptr{m.null.Fd(), uintptr(a.pipes[0].w), uintptr(a.pipes[1].w)},
 	}
-	r := m.forkers.do(ctx, job)
+	r, err := m.fork(ctx, a, req, job)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrExhausted, err)
+	}
 	if r.stray != nil {
 		m.log.Warn("after a start", "attempt", a.id, "error", r.stray)
 	}
@@ -105,12 +108,24 @@ func (m *Manager) launch(ctx context.Context, a *attempt, req StartRequest) erro
 	case isExhausted(r.err):
 		return fmt.Errorf("%w: %w", ErrExhausted, r.err)
 	case r.err != nil:
-		a.abandonPipes()
+		a.abandon()
 		m.groups.Discard(a.group)
 		m.endSoon(a, a.failedStart(explain(job.path, req, r.err)))
 		return nil
 	}
 	return m.run(a, req, r)
+}
+
+// fork makes the process, or an init that does. The error is one of a kernel that
+// has nothing to give; nothing was forked then.
+func (m *Manager) fork(ctx context.Context, a *attempt, req StartRequest, job forkJob) (r forkReply, err error) {
+	if req.Isolation == "" {
+		return m.forkers.do(ctx, job), nil
+	}
+	if job, err = m.isolate(a, req, job); err != nil {
+		return r, err
+	}
+	return m.confirm(a, req, m.forkers.do(ctx, job)), nil
 }
 
 // prepare works out what a fork needs: program, user, control group. An error is
@@ -129,6 +144,9 @@ func (m *Manager) prepare(a *attempt, req *StartRequest) (job forkJob, err error
 	}
 	if job.path, err = lookPath(req.Argv[0], req.Dir, req.Env); err != nil {
 		return job, err
+	}
+	if req.Isolation != "" && m.isolation != nil {
+		return job, fmt.Errorf("isolation %q is not available on this node: %w", req.Isolation, m.isolation)
 	}
 	a.group, err = m.group(req)
 	job.group, a.limits = a.group, req.limits()
@@ -188,11 +206,15 @@ func (a *attempt) openPipes(cred *syscall.Credential) error {
 	return nil
 }
 
-func (a *attempt) abandonPipes() {
+// abandon closes what a start that came to nothing has opened.
+func (a *attempt) abandon() {
 	for _, p := range a.pipes {
 		p.abandon()
 	}
 	a.pipes = nil
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.closeBoxLocked()
 }
 
 // isExhausted tells what the kernel could not give from what the program is.

@@ -73,6 +73,9 @@ type StartRequest struct {
 	User string `json:"user,omitempty"`
 	// Umask is the file mode creation mask; nil means this process's own.
 	Umask *int `json:"umask,omitempty"`
+	// Isolation is IsolationPidns, or empty for none. What cannot be isolated
+	// here (see Manager.Isolation) is a start failure.
+	Isolation string `json:"isolation,omitempty"`
 	// CPU is a hard limit in cores for everything of the attempt together: 0.5
 	// is half of one. Memory is in bytes, and cannot be exceeded by swapping.
 	// Pids is how many processes and threads there may be at a time. 0 means no
@@ -173,7 +176,8 @@ const (
 type Status struct {
 	ID    string `json:"id"`
 	State State  `json:"state"`
-	// PID is the main process while it runs, and its session.
+	// PID is the main process while it runs, and its session; that of the init
+	// if the attempt is isolated.
 	PID         int    `json:"pid,omitempty"`
 	StartedAt   int64  `json:"started_at,omitempty"`
 	StartedMono int64  `json:"started_mono,omitempty"`
@@ -209,6 +213,8 @@ func (r StartRequest) withDefaults() (StartRequest, error) {
 		return r, fmt.Errorf("%w: attempt %s: argv is empty", ErrInvalid, r.ID)
 	case r.Timeout < 0 || r.Grace < 0 || r.StopAfter < 0 || r.OutputLimit < 0:
 		return r, fmt.Errorf("%w: attempt %s: timeout, grace, stop_after and output limit must not be negative", ErrInvalid, r.ID)
+	case r.Isolation != "" && r.Isolation != IsolationPidns:
+		return r, fmt.Errorf("%w: attempt %s: isolation %q is not known", ErrInvalid, r.ID, r.Isolation)
 	case r.OutputDir != "" && !filepath.IsAbs(r.OutputDir):
 		return r, fmt.Errorf("%w: attempt %s: output directory %q must be absolute", ErrInvalid, r.ID, r.OutputDir)
 	}

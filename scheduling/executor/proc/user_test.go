@@ -21,7 +21,10 @@ func needRoot(t *testing.T) {
 
 func TestUser(t *testing.T) {
 	needRoot(t)
-	h := newHarness(t, Options{})
+	bothWays(t, testUser)
+}
+
+func testUser(t *testing.T, h *harness) {
 	const who = `id -u; id -g; id -G; echo $HOME $USER $LOGNAME $SHELL $KEPT; cat /proc/self/status | grep CapEff`
 	const noCaps = "CapEff:\t0000000000000000\n"
 	tests := map[string]string{
@@ -54,7 +57,10 @@ func TestUser(t *testing.T) {
 
 func TestUserFailures(t *testing.T) {
 	needRoot(t)
-	h := newHarness(t, Options{})
+	bothWays(t, testUserFailures)
+}
+
+func testUserFailures(t *testing.T, h *harness) {
 	locked := filepath.Join(t.TempDir(), "locked")
 	if err := os.Mkdir(locked, 0o700); err != nil {
 		t.Fatal(err)
@@ -98,7 +104,10 @@ func TestCredential(t *testing.T) {
 }
 
 func TestUmask(t *testing.T) {
-	h := newHarness(t, Options{})
+	bothWays(t, testUmask)
+}
+
+func testUmask(t *testing.T, h *harness) {
 	before := h.run(shell("before", "umask"))
 	for id, mask := range map[string]int{"0077\n": 0o077, "0000\n": 0, "0222\n": 0o222} {
 		req := shell(id[:4], "umask")

@@ -18,7 +18,7 @@ const endSlack = 3 * time.Second
 // Start implements proc.Processes. When ctx ends the start is called back, and
 // the answer says whether that was in time.
 func (c *Client) Start(ctx context.Context, req proc.StartRequest) error {
-	if err := checkText(req); err != nil {
+	if err := errors.Join(checkText(req), c.checkKnown(req)); err != nil {
 		return err
 	}
 	select {
@@ -55,6 +55,17 @@ func checkText(req proc.StartRequest) error {
 				return fmt.Errorf("%w: attempt %q: %q is not UTF-8", proc.ErrInvalid, req.ID, text)
 			}
 		}
+	}
+	return nil
+}
+
+// isolationVersion is the first that does not pass over a request for isolation.
+const isolationVersion = 2
+
+// checkKnown refuses what this supervisor would leave out.
+func (c *Client) checkKnown(req proc.StartRequest) error {
+	if req.Isolation != "" && c.host.Version < isolationVersion {
+		return fmt.Errorf("%w: attempt %s: the supervisor is older than this agent and cannot isolate: restart the service", proc.ErrInvalid, req.ID)
 	}
 	return nil
 }

@@ -6,10 +6,10 @@ import (
 	"github.com/rota-scheduler/rota/scheduling/executor/proc"
 )
 
-// Versions of the protocol. Raise Version with every addition, and
+// Versions of the protocol: 2 knows isolation. Raise Version with every addition, and
 // oldestSupervisor only when an agent cannot do without one.
 const (
-	Version          = 1
+	Version          = 2
 	oldestSupervisor = 1
 )
 
@@ -85,6 +85,8 @@ type Host struct {
 	StopAfter time.Duration `json:"stop_after"`
 	// Limits says which limits attempts can be kept to.
 	Limits string `json:"limits,omitempty"`
+	// Isolation says in what attempts can be isolated.
+	Isolation string `json:"isolation,omitempty"`
 }
 
 // Order is what a supervisor wants of its agent.

@@ -48,6 +48,9 @@ type Config struct {
 	// Signals: SIGTERM or SIGINT stops, a second one stops at once, SIGHUP hands
 	// over to the program on disk.
 	Signals <-chan os.Signal
+	// HasInit: this executable can be the init of an isolated attempt; see
+	// proc.Options.
+	HasInit bool
 	// StopLimit bounds the agent's part of a stop.
 	StopLimit time.Duration
 	Logger    *slog.Logger // required
@@ -92,12 +95,15 @@ func Run(ctx context.Context, c Config) error {
 	s := &supervisor{Config: c, done: ctx.Done()}
 	var err error
 	s.manager, err = proc.New(ctx, proc.Options{
-		Dir: filepath.Join(c.DataDir, "exec"), StopAfter: c.StopAfter, OnEnd: s.ended, Logger: c.Logger,
+		Dir: filepath.Join(c.DataDir, "exec"), StopAfter: c.StopAfter, OnEnd: s.ended, HasInit: c.HasInit, Logger: c.Logger,
 	})
 	if err != nil {
 		return fmt.Errorf("taking over the processes: %w", err)
 	}
 	debug.FreeOSMemory() // what reading the journal took
+	if err := s.manager.Isolation(); err != nil {
+		c.Logger.Warn("tasks that ask for isolation cannot run on this node", "reason", err)
+	}
 	s.thread = newThread()
 	err = s.keep()
 	s.thread.stop()
@@ -245,7 +251,7 @@ func (s *supervisor) live() (ending, error) {
 	}
 	ses := &session{
 		conn: conn, jobs: s.manager, log: s.Logger.With("agent_pid", ch.pid()),
-		host:     Host{Version: Version, PID: os.Getpid(), DataDir: s.DataDir, StopAfter: s.StopAfter, Limits: s.manager.Capabilities().String()},
+		host:     s.host(),
 		onEnding: func() { s.stopping.Store(true) },
 		onReady: func() {
 			s.everReady.Store(true)
@@ -261,6 +267,15 @@ func (s *supervisor) live() (ending, error) {
 	end := ending{status: state.ExitCode(), how: state.String(), handedOver: handedOver && state.Success()}
 	end.refused = end.status == StatusUsage || end.status == StatusRefused || end.status > 0 && !s.everReady.Load()
 	return end, nil
+}
+
+// host is what the agent is told of this supervisor.
+func (s *supervisor) host() Host {
+	h := Host{Version: Version, PID: os.Getpid(), DataDir: s.DataDir, StopAfter: s.StopAfter, Limits: s.manager.Capabilities().String()}
+	if s.manager.Isolation() == nil {
+		h.Isolation = proc.IsolationPidns
+	}
+	return h
 }
 
 func (s *supervisor) setSession(ses *session) {

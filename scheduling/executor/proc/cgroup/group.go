@@ -17,17 +17,14 @@ import (
 type Group struct {
 	limits Limits
 	slots  *slots
-	slot   *slot    // a group that is used again; nil: one of its own
-	dirs   []string // the first one is that by which it is tracked
-	enter  []entry  // version 1, by thread
-	fd     int      // version 2, by clone3; -1: none
-	memory string   // the directory whose limit it is; empty: none
+	slot   *slot     // a group that is used again; nil: one of its own
+	dirs   []string  // the first one is that by which it is tracked
+	enter  []Passage // version 1, by thread
+	fd     int       // version 2, by clone3; -1: none
+	memory string    // the directory whose limit it is; empty: none
 	pids   string
 	pidsV1 bool // its limit still holds a place for the thread that forks
 }
-
-// entry is a directory of version 1 and the one to go back to.
-type entry struct{ dir, home string }
 
 // open lets processes be born in a version 2 directory of the group.
 func (g *Group) open(dir string) (err error) {
@@ -74,7 +71,7 @@ func (g *Group) Enter(attr *syscall.SysProcAttr) error {
 		attr.UseCgroupFD, attr.CgroupFD = true, g.fd
 	}
 	for _, e := range g.enter {
-		if err := write(filepath.Join(e.dir, "tasks"), "0"); err != nil { // 0: the thread that writes
+		if err := write(filepath.Join(e.Dir, "tasks"), "0"); err != nil { // 0: the thread that writes
 			return fmt.Errorf("enter control group: %w", err)
 		}
 	}
@@ -89,7 +86,7 @@ func (g *Group) Leave() error {
 	g.release()
 	var errs error
 	for _, e := range g.enter {
-		if err := write(filepath.Join(e.home, "tasks"), "0"); err != nil {
+		if err := write(filepath.Join(e.Home, "tasks"), "0"); err != nil {
 			errs = errors.Join(errs, fmt.Errorf("leave control group: %w", err))
 		}
 	}

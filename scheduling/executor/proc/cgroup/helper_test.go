@@ -106,7 +106,7 @@ func spawn(t *testing.T, g *Group, script string) *exec.Cmd {
 // groupDirs are all directories below the node's own.
 func groupDirs(tree *Tree) (dirs []string) {
 	for _, e := range tree.v1 {
-		dirs = append(dirs, directories(e.dir)[1:]...)
+		dirs = append(dirs, directories(e.Dir)[1:]...)
 	}
 	if tree.v2 != nil {
 		dirs = append(dirs, directories(tree.v2.limited())[1:]...)

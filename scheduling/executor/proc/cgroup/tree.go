@@ -46,8 +46,8 @@ var trackers = []string{"freezer", "pids", "memory", "cpu"}
 // concurrently.
 type Tree struct {
 	log  *slog.Logger
-	v2   *unified         // nil: none
-	v1   map[string]entry // base directory by controller, and the thread's own
+	v2   *unified           // nil: none
+	v1   map[string]Passage // base directory by controller, and the thread's own
 	caps Capabilities
 	at   *places
 	seq  atomic.Int64
@@ -77,7 +77,7 @@ func open(ctx context.Context, dir string, found mounts, log *slog.Logger) (*Tre
 	if err := places.sweep(ctx); err != nil {
 		return nil, err
 	}
-	t := &Tree{log: log, at: places, v1: make(map[string]entry)}
+	t := &Tree{log: log, at: places, v1: make(map[string]Passage)}
 	var reasons []string
 	if found.v2 != nil {
 		var why error
@@ -95,7 +95,7 @@ func open(ctx context.Context, dir string, found mounts, log *slog.Logger) (*Tre
 				reasons = append(reasons, why.Error())
 				continue
 			}
-			t.v1[name] = entry{dir: base, home: m.own}
+			t.v1[name] = Passage{Dir: base, Home: m.own}
 		}
 	}
 	if found.v2 == nil && len(found.v1) == 0 {
@@ -119,7 +119,7 @@ func (t *Tree) describe(reasons []string) {
 		switch {
 		case t.v2.has(name):
 			t.caps.Cgroup = "v2"
-		case t.v1[name].dir == "":
+		case t.v1[name].Dir == "":
 			continue
 		case t.caps.Cgroup == "none":
 			t.caps.Cgroup = "v1"
@@ -152,7 +152,7 @@ func (t *Tree) tracking() string {
 
 func (t *Tree) tracker() string {
 	for _, name := range trackers {
-		if t.v1[name].dir != "" {
+		if t.v1[name].Dir != "" {
 			return name
 		}
 	}
@@ -168,7 +168,7 @@ func (t *Tree) Capabilities() Capabilities { return t.caps }
 func (t *Tree) New(name string, limits Limits) (*Group, error) {
 	need := limits.controllers()
 	for _, c := range need {
-		if !t.v2.has(c) && t.v1[c].dir == "" {
+		if !t.v2.has(c) && t.v1[c].Dir == "" {
 			return nil, fmt.Errorf("cannot limit %s: %w (%s)", c, ErrNoLimit, t.caps.Reason)
 		}
 	}
@@ -236,13 +236,13 @@ func (t *Tree) fillV1(g *Group, name string, controllers, need []string) error {
 	seen := make(map[string]bool)
 	for _, c := range controllers {
 		home := t.v1[c]
-		dir := filepath.Join(home.dir, name)
+		dir := filepath.Join(home.Dir, name)
 		if !seen[dir] { // two controllers may be mounted together
 			seen[dir] = true
 			if err := g.add(dir); err != nil {
 				return err
 			}
-			g.enter = append(g.enter, entry{dir: dir, home: home.home})
+			g.enter = append(g.enter, Passage{Dir: dir, Home: home.Home})
 		}
 		if slices.Contains(need, c) {
 			if err := g.limit(c, dir, 1); err != nil {
@@ -306,7 +306,7 @@ func (t *Tree) Close() error {
 		bases = append(bases, t.v2.base)
 	}
 	for _, e := range t.v1 {
-		bases = append(bases, e.dir)
+		bases = append(bases, e.Dir)
 	}
 	for _, base := range bases {
 		if !remove(base) {

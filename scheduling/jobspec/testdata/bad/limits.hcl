@@ -6,6 +6,8 @@ job "a" {
     cpu     = 0
     memory  = "1KiB"
     pids    = 0.5
+
+    isolation = "chroot"
   }
   task "more" {
     command = "/bin/true"
@@ -18,7 +20,8 @@ job "a" {
     url     = "http://127.0.0.1/"
   }
   task "no-url" {
-    driver = "http"
+    driver    = "http"
+    isolation = "pidns"
   }
   task "both" {
     driver  = "http"

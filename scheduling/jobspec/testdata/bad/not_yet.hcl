@@ -6,7 +6,7 @@ job "a" {
 
   task "t" {
     command    = "/bin/true"
-    isolation  = "chroot"
+    expected_duration = "1h"
     for_each   = ["a"]
   }
   affinity "zone" {}

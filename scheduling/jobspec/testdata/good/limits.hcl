@@ -8,6 +8,8 @@ job "limits" {
     cpu     = 0.5
     memory  = "256MiB"
     pids    = 100
+
+    isolation = "pidns"
   }
   task "call" {
     driver          = "http"
