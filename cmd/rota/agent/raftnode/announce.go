@@ -116,7 +116,7 @@ func (a *announcer) claim(id raft.ServerID) bool {
 func (a *announcer) tell(s raft.Server, c committed) {
 	var resp raft.AppendEntriesResponse
 	err := a.transport.AppendEntries(s.ID, s.Address, &raft.AppendEntriesRequest{
-		RPCHeader: a.self, Term: c.term, Leader: a.self.Addr,
+		RPCHeader: a.self, Term: c.term,
 		PrevLogEntry: c.index, PrevLogTerm: c.term, LeaderCommitIndex: c.index,
 	}, &resp)
 	a.mu.Lock()
