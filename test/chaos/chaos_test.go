@@ -1,8 +1,11 @@
 package chaos
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
+	"regexp"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -48,58 +51,72 @@ func scenarios() []scenario {
 }
 
 // TestChaos plays the scenarios that make test has time for; with CHAOS set, the
-// whole list for that long.
+// whole list for that long; with CHAOS_ONLY set, those that match it.
 func TestChaos(t *testing.T) {
-	length, err := chaosLength()
+	seed, err := chaosSeed()
 	if err != nil {
 		t.Fatal(err)
 	}
-	seed := uint64(time.Now().UnixNano())
-	if text := os.Getenv("CHAOS_SEED"); text != "" {
-		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
-			t.Fatalf("CHAOS_SEED: %v", err)
-		}
-	}
 	t.Logf("CHAOS_SEED=%d", seed)
 	r := rand.New(rand.NewPCG(seed, seed))
-	if length == 0 {
-		playSelected(t, r)
+	list, err := chosen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	length := os.Getenv("CHAOS")
+	if length == "" {
+		playAll(t, r, list, time.Time{})
 		return
 	}
-	playFor(t, r, length)
-}
-
-func chaosLength() (time.Duration, error) {
-	text := os.Getenv("CHAOS")
-	if text == "" {
-		return 0, nil
+	d, err := time.ParseDuration(length)
+	if err != nil {
+		t.Fatalf("CHAOS: %v", err)
 	}
-	return time.ParseDuration(text)
-}
-
-func playSelected(t *testing.T, r *rand.Rand) {
-	for _, s := range scenarios() {
-		if s.selected {
-			own := fork(r)
-			t.Run(s.name, func(t *testing.T) { s.play(t, own) })
-		}
-	}
-}
-
-// playFor plays the list round and round. A scenario that has begun is finished.
-func playFor(t *testing.T, r *rand.Rand, length time.Duration) {
-	end := time.Now().Add(length)
+	end := time.Now().Add(d)
 	for round := 1; time.Now().Before(end); round++ {
-		all := scenarios()
-		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-		for _, s := range all {
-			own := fork(r)
-			if time.Now().After(end) {
-				return
-			}
-			t.Run(s.name, func(t *testing.T) { s.play(t, own) })
-		}
+		r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		playAll(t, r, list, end)
 		t.Logf("end of round %d", round)
+	}
+}
+
+func chaosSeed() (uint64, error) {
+	text := os.Getenv("CHAOS_SEED")
+	if text == "" {
+		return uint64(time.Now().UnixNano()), nil
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("CHAOS_SEED: %w", err)
+	}
+	return seed, nil
+}
+
+// chosen returns what is to be played; there is always something.
+func chosen() ([]scenario, error) {
+	only, err := regexp.Compile(os.Getenv("CHAOS_ONLY"))
+	if err != nil {
+		return nil, fmt.Errorf("CHAOS_ONLY: %w", err)
+	}
+	everything := os.Getenv("CHAOS") != "" || os.Getenv("CHAOS_ONLY") != ""
+	list := slices.DeleteFunc(scenarios(), func(s scenario) bool {
+		return !only.MatchString(s.name) || !everything && !s.selected
+	})
+	if len(list) == 0 {
+		return nil, fmt.Errorf("CHAOS_ONLY: no scenario matches %q", only)
+	}
+	return list, nil
+}
+
+// playAll plays a list until the end, if there is one. A scenario that has begun
+// is finished.
+func playAll(t *testing.T, r *rand.Rand, list []scenario, end time.Time) {
+	for _, s := range list {
+		own := fork(r)
+		if !end.IsZero() && time.Now().After(end) {
+			return
+		}
+		t.Run(s.name, func(t *testing.T) { s.play(t, own) })
 	}
 }
 
