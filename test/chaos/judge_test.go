@@ -44,12 +44,12 @@ func (w *world) judge() {
 	for _, key := range slices.SortedFunc(maps.Keys(w.load.kinds), compareKeys) {
 		evidence.Due = append(evidence.Due, w.load.due(key, to))
 	}
+	w.editors.tell(&evidence)
 	verdict := cluster.Check(evidence)
 	w.t.Logf("%s", verdict)
 	verdict.Judge(w.t)
 	w.judgeSkips(evidence.Fires)
 	w.lateness(evidence.Records)
-	w.editors.judge()
 	w.judgeStates()
 }
 

@@ -45,6 +45,11 @@ type Evidence struct {
 	Fires []fsm.Fire
 	// Records are what the processes wrote.
 	Records []record.Record
+	// Calls are the changes that were asked of the API; Jobs and Runs are what it
+	// lists of the jobs that they concern. None means that this is not judged.
+	Calls []check.Call
+	Jobs  []check.Job
+	Runs  []fsm.Run
 	// Describe, if set, tells what the API says of a run and its attempts.
 	Describe func(run string) string
 }
@@ -63,6 +68,7 @@ func Check(e Evidence) *Verdict {
 	}
 	return check.Check(check.Evidence{
 		Skew: Skew, Due: due, Fires: e.Fires, Processes: Processes(e.Records), Describe: e.Describe,
+		Calls: e.Calls, Jobs: e.Jobs, Runs: e.Runs,
 	})
 }
 
