@@ -37,7 +37,7 @@ func (a *API) startRun(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	at := a.cfg.Clock()
-	id, err := manualRunID(key, r.Header.Get(IdempotencyHeader), at)
+	id, err := manualRunID(a.cfg.Store.Read().Job(key), r.Header.Get(IdempotencyHeader), at)
 	if err != nil {
 		return err
 	}
@@ -165,15 +165,18 @@ func refusal(run *fsm.Run) error {
 	return nil
 }
 
-// manualRunID returns the identity of a manual run. With an idempotency key it
-// is a function of the key, so that the log itself refuses to make it twice.
-func manualRunID(job fsm.JobKey, key string, at fsm.Time) (string, error) {
+// manualRunID returns the identity of a manual run of a job, nil if there is none.
+// With an idempotency key it is a function of the key, so that the log itself
+// refuses to make it twice, and of the job's making: a job that was deleted and
+// applied anew has forgotten its runs, and none of the new ones may be taken for
+// an old one, by a report that comes late or by an attempt's key.
+func manualRunID(job *fsm.Job, key string, at fsm.Time) (string, error) {
 	if len(key) > maxIdempotencyKey {
 		return "", badRequest("%s has %d bytes; at most %d", IdempotencyHeader, len(key), maxIdempotencyKey)
 	}
 	var id ulid.ULID
-	if key != "" {
-		sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%s", job.Namespace, job.Name, key))
+	if key != "" && job != nil {
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s\x00%d\x00%s", job.Namespace, job.Name, job.CreateIndex, key))
 		copy(id[:], sum[:])
 		return id.String(), nil
 	}

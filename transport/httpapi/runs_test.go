@@ -183,6 +183,23 @@ func TestIdempotencyKey(t *testing.T) {
 	wantError(t, w.call("POST", "/v1/jobs/a/run", nil, IdempotencyHeader, strings.Repeat("k", 257)), 400, api.CodeBadRequest, "256")
 }
 
+// TestIdempotencyKeyOfNewJob: a job that was deleted and applied again has
+// forgotten the key; its run is another one.
+func TestIdempotencyKeyOfNewJob(t *testing.T) {
+	w := newWorld(t)
+	var ids []string
+	for range 2 {
+		w.putJob(spec("a"), 0)
+		ids = append(ids, answer[api.Run](t, w.call("POST", "/v1/jobs/a/run", nil, IdempotencyHeader, "k"), 201).ID)
+		if rec := w.call("DELETE", "/v1/jobs/a", nil); rec.Code != 200 {
+			t.Fatalf("deleting the job: %d %s", rec.Code, rec.Body)
+		}
+	}
+	if ids[0] == ids[1] {
+		t.Errorf("the runs of two jobs are both %s", ids[0])
+	}
+}
+
 func TestStartRunAsksArmedFiresBack(t *testing.T) {
 	for name, said := range map[string]fsm.ReportKind{"released": fsm.ReportNever, "refused": fsm.ReportStarted} {
 		t.Run(name, func(t *testing.T) {
