@@ -86,7 +86,7 @@ func checkPut(c *change, p *PutJob, at Time) error {
 			return fmt.Errorf("%w: job %s: first instant %s of schedule %d is not after %s", ErrInvalid, key, next, i, at)
 		}
 	}
-	if err := checkPools(c, &p.Spec); err != nil {
+	if err := p.Spec.CheckPools(c.PoolLimit); err != nil {
 		return fmt.Errorf("job %s: %w", key, err)
 	}
 	job := c.job(key)

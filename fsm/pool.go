@@ -143,21 +143,29 @@ func applyDeletePool(c *change, cmd *DeletePool) (any, error) {
 	return nil, nil
 }
 
-// checkPools refuses a job that names a pool that there is not, or more of one
-// than it has.
-func checkPools(c *change, spec *JobSpec) error {
-	for i := range spec.Tasks {
-		for _, use := range spec.Tasks[i].Pools {
-			pool := c.pool(use.Name)
-			if pool == nil {
-				return fmt.Errorf("%w: task %q: there is no pool %q", ErrInvalid, spec.Tasks[i].Name, use.Name)
+// CheckPools refuses a job that names a pool that there is not, or more of one than
+// it has; limitOf returns the limit of a pool. Its error is ErrInvalid.
+func (s *JobSpec) CheckPools(limitOf func(pool string) (limit int, known bool)) error {
+	for i := range s.Tasks {
+		for _, use := range s.Tasks[i].Pools {
+			limit, known := limitOf(use.Name)
+			if !known {
+				return fmt.Errorf("%w: task %q: there is no pool %q", ErrInvalid, s.Tasks[i].Name, use.Name)
 			}
-			if use.Weight > pool.Limit {
-				return fmt.Errorf("%w: task %q takes %d of pool %q, which has %d", ErrInvalid, spec.Tasks[i].Name, use.Weight, use.Name, pool.Limit)
+			if use.Weight > limit {
+				return fmt.Errorf("%w: task %q takes %d of pool %q, which has %d", ErrInvalid, s.Tasks[i].Name, use.Weight, use.Name, limit)
 			}
 		}
 	}
 	return nil
+}
+
+// PoolLimit returns the limit of a pool.
+func (v *View) PoolLimit(name string) (limit int, known bool) {
+	if pool := v.pool(name); pool != nil {
+		return pool.Limit, true
+	}
+	return 0, false
 }
 
 // recountPools keeps up in how many jobs each pool is named, when the current

@@ -22,7 +22,8 @@ func BenchmarkDecode10000Jobs(b *testing.B) {
 	b.SetBytes(int64(bytes))
 	b.ReportAllocs()
 	for b.Loop() {
-		specs, diags := Decode(sources, Options{})
+		content, diags := Decode(sources, Options{})
+		specs := content.Jobs
 		if diags.HasErrors() || len(specs) != 10_000 {
 			b.Fatal(len(specs), diags)
 		}

@@ -25,20 +25,21 @@ type Options struct {
 	Inputs []Input
 }
 
-// Decode reads every job of every source, in their order. The sources share
-// their variables and local values. With an error among the diagnostics there
-// are no jobs; problems of several sources are reported together, at most about
+// Decode reads every job and pool of every source, in their order. The sources
+// share their variables and local values. With an error among the diagnostics there
+// is no content; problems of several sources are reported together, at most about
 // a hundred.
-func Decode(sources []Source, opt Options) ([]fsm.JobSpec, hcl.Diagnostics) {
+func Decode(sources []Source, opt Options) (Content, hcl.Diagnostics) {
 	return decode(sources, opt, maxWork)
 }
 
 // decode is Decode with a limit of the work that expressions do.
-func decode(sources []Source, opt Options, work int) ([]fsm.JobSpec, hcl.Diagnostics) {
+func decode(sources []Source, opt Options, work int) (Content, hcl.Diagnostics) {
 	report := &reporter{}
 	d := &decoder{
 		namespace: cmp.Or(opt.Namespace, fsm.DefaultNamespace),
 		seen:      make(map[fsm.JobKey]hcl.Range),
+		pools:     make(map[string]hcl.Range),
 		report:    report,
 		env:       newEnv(report, work),
 	}
@@ -50,9 +51,9 @@ func decode(sources []Source, opt Options, work int) ([]fsm.JobSpec, hcl.Diagnos
 	}
 	diags := report.result(sources)
 	if diags.HasErrors() {
-		return nil, diags
+		return Content{}, diags
 	}
-	return d.specs, diags
+	return d.content, diags
 }
 
 // decoder is the state of one call.
@@ -61,9 +62,10 @@ type decoder struct {
 	report    *reporter
 	env       *env
 	files     []file // those whose syntax is right
-	specs     []fsm.JobSpec
+	content   Content
 	jobs      int                      // job blocks so far, the wrong ones too
 	seen      map[fsm.JobKey]hcl.Range // headers of the jobs so far
+	pools     map[string]hcl.Range     // headers of the pools so far
 }
 
 // file is a source and its syntax.
@@ -92,6 +94,7 @@ func (d *decoder) decode(sources []Source, inputs []Input) {
 		}
 	}
 	d.checkJobs(sources)
+	d.checkPools()
 }
 
 // mayDeclare reports whether a source may hold a declaration.
@@ -139,6 +142,7 @@ var declarations = []string{"variable", "locals"}
 var fileSchema = &hcl.BodySchema{
 	Blocks: []hcl.BlockHeaderSchema{
 		{Type: "job", LabelNames: []string{"name"}},
+		{Type: "pool", LabelNames: []string{"name"}},
 		{Type: "variable", LabelNames: []string{"name"}}, {Type: "locals"},
 	},
 }
@@ -182,6 +186,10 @@ func (d *decoder) read(f file) {
 		if slices.Contains(declarations, block.Type) {
 			continue
 		}
+		if block.Type == "pool" {
+			d.pool(top, block)
+			continue
+		}
 		if d.jobs++; d.jobs > MaxJobs {
 			d.report.errorf(block.DefRange, "Too many jobs", "Use at most %d jobs in one call.", MaxJobs)
 			return
@@ -192,7 +200,7 @@ func (d *decoder) read(f file) {
 
 // checkJobs reports files that hold variables and the like, and no job.
 func (d *decoder) checkJobs(sources []Source) {
-	if d.jobs == 0 && len(d.report.diags) == 0 {
+	if d.jobs+len(d.pools) == 0 && len(d.report.diags) == 0 {
 		d.reportNoJobs(fileStart(sources[0]), "in the files")
 	}
 }
@@ -230,7 +238,8 @@ func (d *decoder) job(file *fields, block *hcl.Block) {
 		return
 	}
 	d.seen[key] = block.DefRange
-	d.specs = append(d.specs, j.spec)
+	d.content.Jobs = append(d.content.Jobs, j.spec)
+	d.notePools(j)
 }
 
 // fileStart is where a problem of a whole file stands.

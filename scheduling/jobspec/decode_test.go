@@ -64,11 +64,15 @@ func TestDecodeGood(t *testing.T) {
 	for _, path := range glob(t, "testdata/good/*.hcl") {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			src := readSource(t, path)
-			specs, diags := Decode([]Source{src}, Options{})
+			content, diags := Decode([]Source{src}, Options{})
+			specs := content.Jobs
 			if len(diags) > 0 {
 				t.Fatal(printed(t, diags, src))
 			}
 			got, err := json.MarshalIndent(specs, "", "  ")
+			if len(content.Pools) > 0 {
+				got, err = json.MarshalIndent(map[string]any{"jobs": specs, "pools": content.Pools}, "", "  ")
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -81,7 +85,8 @@ func TestDecodeBad(t *testing.T) {
 	for _, path := range glob(t, "testdata/bad/*.hcl") {
 		t.Run(filepath.Base(path), func(t *testing.T) {
 			src := readSource(t, path)
-			specs, diags := decode([]Source{src}, Options{}, maxWork/4)
+			content, diags := decode([]Source{src}, Options{}, maxWork/4)
+			specs := content.Jobs
 			if specs != nil || !diags.HasErrors() {
 				t.Fatalf("accepted as %v", specs)
 			}
@@ -135,7 +140,8 @@ func TestNamespaceOption(t *testing.T) {
 		task "t" { driver = "noop" }
 	}`)}
 	for _, c := range []struct{ option, want string }{{"", fsm.DefaultNamespace}, {"team", "team"}} {
-		specs, diags := Decode([]Source{src}, Options{Namespace: c.option})
+		content, diags := Decode([]Source{src}, Options{Namespace: c.option})
+		specs := content.Jobs
 		if diags.HasErrors() {
 			t.Fatal(diags)
 		}
@@ -151,7 +157,8 @@ func TestNamespaceOption(t *testing.T) {
 // One file's problem leaves no job of the other files.
 func TestAllOrNothing(t *testing.T) {
 	sources := []Source{readSource(t, "testdata/good/minimal.hcl"), readSource(t, "testdata/bad/cycle.hcl"), readSource(t, "testdata/bad/zone.hcl")}
-	specs, diags := Decode(sources, Options{})
+	content, diags := Decode(sources, Options{})
+	specs := content.Jobs
 	if specs != nil {
 		t.Errorf("returned %d jobs beside errors", len(specs))
 	}

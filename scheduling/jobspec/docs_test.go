@@ -47,7 +47,7 @@ func TestReferenceIsComplete(t *testing.T) {
 		t.Fatal("the reference has no section on what is not built")
 	}
 	for _, schema := range []*hcl.BodySchema{fileSchema, jobSchema, scheduleSchema, blackoutSchema, historySchema, taskSchema, retrySchema,
-		paramSchema, shardsSchema, notifySchema, variableSchema, validationSchema, dynamicSchema} {
+		paramSchema, shardsSchema, notifySchema, constraintSchema, affinitySchema, spreadSchema, poolSchema, variableSchema, validationSchema, dynamicSchema} {
 		for _, a := range schema.Attributes {
 			if !strings.Contains(built, "| `"+a.Name+"`") && !strings.Contains(built, ", `"+a.Name+"` |") {
 				t.Errorf("no row for the attribute %s", a.Name)
@@ -73,7 +73,7 @@ func TestNotYetIsNotBuilt(t *testing.T) {
 	for kind, schema := range map[string]*hcl.BodySchema{
 		"": fileSchema, "job": jobSchema, "schedule": scheduleSchema,
 		"blackout": blackoutSchema, "history": historySchema, "task": taskSchema, "retry": retrySchema,
-		"param": paramSchema, "shards": shardsSchema, "notify": notifySchema,
+		"param": paramSchema, "shards": shardsSchema, "notify": notifySchema, "constraint": constraintSchema, "affinity": affinitySchema, "spread": spreadSchema,
 	} {
 		for _, a := range schema.Attributes {
 			if isNotYetName(kind, a.Name) {

@@ -25,11 +25,12 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		src := Source{Name: "fuzz.hcl", Bytes: text}
 		start := time.Now()
-		specs, diags := decode([]Source{src}, Options{}, testWork)
+		content, diags := decode([]Source{src}, Options{}, testWork)
+		specs := content.Jobs
 		if took := time.Since(start); took > maxDecodeTime {
 			t.Errorf("took %s", took)
 		}
-		if diags.HasErrors() == (len(specs) > 0) {
+		if diags.HasErrors() == (len(specs)+len(content.Pools) > 0) {
 			t.Fatalf("%d jobs beside %v", len(specs), diags)
 		}
 		for _, d := range diags {
@@ -96,11 +97,12 @@ job "a" {
 			{Source: Source{Name: "text", Bytes: []byte(value)}, Variable: "text"},
 			{Source: Source{Name: "plain", Bytes: []byte(value)}, Variable: "plain"},
 		}
-		specs, diags := decode([]Source{{Name: "fuzz.hcl", Bytes: []byte(file)}}, Options{Inputs: inputs}, testWork)
+		content, diags := decode([]Source{{Name: "fuzz.hcl", Bytes: []byte(file)}}, Options{Inputs: inputs}, testWork)
+		specs := content.Jobs
 		if took := time.Since(start); took > maxDecodeTime {
 			t.Errorf("took %s", took)
 		}
-		if diags.HasErrors() == (len(specs) > 0) {
+		if diags.HasErrors() == (len(specs)+len(content.Pools) > 0) {
 			t.Fatalf("%d jobs beside %v", len(specs), diags)
 		}
 		for _, d := range diags {

@@ -46,7 +46,8 @@ func TestHostileShapes(t *testing.T) {
 	}
 	for name, src := range cases {
 		t.Run(name, func(t *testing.T) {
-			specs, diags := Decode([]Source{src}, Options{})
+			content, diags := Decode([]Source{src}, Options{})
+			specs := content.Jobs
 			if specs != nil || !diags.HasErrors() {
 				t.Fatal("accepted")
 			}
@@ -107,7 +108,8 @@ func TestOperatorsCountPerAttribute(t *testing.T) {
 		fmt.Fprintf(&b, "job \"j%d\" {\n  task \"t\" { # a comment to the end of the line\n    driver = \"noop\" # and one more\n    args = [%s0]\n  }\n}\n",
 			i, strings.Repeat("-1, ", 50))
 	}
-	specs, diags := Decode([]Source{{Name: "x", Bytes: []byte(b.String())}}, Options{})
+	content, diags := Decode([]Source{{Name: "x", Bytes: []byte(b.String())}}, Options{})
+	specs := content.Jobs
 	if diags.HasErrors() || len(specs) != 120 {
 		t.Fatalf("%d jobs, %v", len(specs), diags)
 	}
@@ -138,7 +140,8 @@ func TestLimits(t *testing.T) {
 		"job":    {[]Source{wrap(`"` + long + `"`)}, "Job too large"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			specs, diags := Decode(c.sources, Options{})
+			content, diags := Decode(c.sources, Options{})
+			specs := content.Jobs
 			if specs != nil || len(diags) != 1 || diags[0].Summary != c.want {
 				t.Errorf("%d jobs, %v", len(specs), diags)
 			}

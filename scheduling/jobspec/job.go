@@ -7,10 +7,13 @@ import (
 )
 
 var jobSchema = &hcl.BodySchema{
-	Attributes: []hcl.AttributeSchema{{Name: "description"}, {Name: "labels"}, {Name: "namespace"}, {Name: "timeout"}, {Name: "after"}, {Name: "expected_duration"}},
+	Attributes: []hcl.AttributeSchema{
+		{Name: "description"}, {Name: "labels"}, {Name: "namespace"}, {Name: "timeout"}, {Name: "after"}, {Name: "expected_duration"},
+		{Name: "priority"},
+	},
 	Blocks: []hcl.BlockHeaderSchema{
 		{Type: "history"}, {Type: "schedule"}, {Type: "task", LabelNames: []string{"name"}}, {Type: "param", LabelNames: []string{"name"}},
-		{Type: "notify", LabelNames: []string{"kind"}},
+		{Type: "notify", LabelNames: []string{"kind"}}, {Type: "constraint"}, {Type: "affinity"}, {Type: "spread"},
 	},
 }
 
@@ -27,11 +30,12 @@ type jobBlock struct {
 	tasks     []*taskBlock // as spec.Tasks
 	params    []*fields    // as spec.Params
 	notify    []*fields    // as spec.Notify
+	placing   placingBlocks
 }
 
 // decodeJob reads a job block. What is wrong in it is reported.
 func decodeJob(file *fields, block *hcl.Block, namespace string) *jobBlock {
-	j := &jobBlock{fields: file.child(block, jobSchema)}
+	j := &jobBlock{fields: file.child(block, jobSchema), placing: placingBlocks{}}
 	j.spec = fsm.JobSpec{
 		Namespace:   namespace,
 		Name:        block.Labels[0],
@@ -41,6 +45,7 @@ func decodeJob(file *fields, block *hcl.Block, namespace string) *jobBlock {
 		After:       j.texts("after", false),
 
 		ExpectedDuration: j.duration("expected_duration"),
+		Priority:         j.priority(),
 	}
 	if j.has("namespace") {
 		j.spec.Namespace = j.text("namespace")
@@ -61,6 +66,8 @@ func decodeJob(file *fields, block *hcl.Block, namespace string) *jobBlock {
 			j.decodeParam(inner)
 		case "notify":
 			j.decodeNotify(inner)
+		default:
+			j.decodePlacing(inner, &j.spec.Placing, j.placing)
 		}
 	}
 	return j

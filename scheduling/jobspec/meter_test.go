@@ -54,7 +54,8 @@ func TestEvaluationIsBounded(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			text := "locals {\n" + locals + "\n}\njob \"a\" {\n  task \"t\" { driver = \"noop\" }\n}\n"
-			specs, diags := decode([]Source{{Name: "x", Bytes: []byte(text)}}, Options{}, testWork)
+			content, diags := decode([]Source{{Name: "x", Bytes: []byte(text)}}, Options{}, testWork)
+			specs := content.Jobs
 			runtime.ReadMemStats(&after)
 			if specs != nil || !diags.HasErrors() {
 				t.Fatal("accepted")
@@ -72,7 +73,8 @@ func TestEvaluationIsBounded(t *testing.T) {
 func TestDynamicIsBounded(t *testing.T) {
 	rep := strings.Repeat
 	text := "job \"a\" {\n" + rep("dynamic \"schedule\" {\nfor_each = range(1000)\ncontent {\ndynamic \"blackout\" {\nfor_each = range(1000)\ncontent {\ncron = \"@daily\"\nduration = \"1h\"\n}\n}\n}\n}\n", 3) + "task \"t\" { driver = \"noop\" }\n}\n"
-	specs, diags := decode([]Source{{Name: "x", Bytes: []byte(text)}}, Options{}, testWork)
+	content, diags := decode([]Source{{Name: "x", Bytes: []byte(text)}}, Options{}, testWork)
+	specs := content.Jobs
 	if specs != nil || len(diags) == 0 || diags[len(diags)-1].Summary == unreadable {
 		t.Fatalf("%d jobs, %v", len(specs), diags)
 	}

@@ -17,12 +17,11 @@ import (
 // file itself.
 var notYetNames = map[string][]string{
 	"job": {
-		"priority",
-		"region", "region_policy", "constraint", "affinity", "spread", "pool",
+		"region", "region_policy",
 		"retry", "stop_after", "on_node_loss", "for_each",
 	},
 	"task": {
-		"region", "region_policy", "constraint", "affinity", "spread", "pool", "max_per_node", "priority",
+		"region", "region_policy", "priority",
 		"expected_duration", "for_each",
 	},
 }

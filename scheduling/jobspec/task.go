@@ -10,13 +10,13 @@ import (
 
 var taskSchema = &hcl.BodySchema{
 	Attributes: []hcl.AttributeSchema{
-		{Name: "driver"}, {Name: "command"}, {Name: "args"}, {Name: "env"}, {Name: "dir"},
+		{Name: "max_per_node"}, {Name: "pool"}, {Name: "pools"}, {Name: "driver"}, {Name: "command"}, {Name: "args"}, {Name: "env"}, {Name: "dir"},
 		{Name: "timeout"}, {Name: "kill_grace"}, {Name: "weight"}, {Name: "depends_on"}, {Name: "output_limit"},
 		{Name: "idempotent"}, {Name: "stop_after"}, {Name: "on_node_loss"}, {Name: "run_if"},
 		{Name: "user"}, {Name: "umask"}, {Name: "isolation"}, {Name: "cpu"}, {Name: "memory"}, {Name: "pids"},
 		{Name: "method"}, {Name: "url"}, {Name: "headers"}, {Name: "body"}, {Name: "expected_status"},
 	},
-	Blocks: []hcl.BlockHeaderSchema{{Type: "retry"}, {Type: "shards"}},
+	Blocks: []hcl.BlockHeaderSchema{{Type: "constraint"}, {Type: "affinity"}, {Type: "spread"}, {Type: "retry"}, {Type: "shards"}},
 }
 
 var retrySchema = &hcl.BodySchema{
@@ -33,10 +33,11 @@ var shardsSchema = &hcl.BodySchema{
 type taskBlock struct {
 	*fields
 	retry, shards *fields // nil without such a block
+	placing       placingBlocks
 }
 
 func (j *jobBlock) decodeTask(block *hcl.Block) {
-	f := &taskBlock{fields: j.child(block, taskSchema)}
+	f := &taskBlock{fields: j.child(block, taskSchema), placing: placingBlocks{}}
 	f.refs = j.env.newRunRefs()
 	task := fsm.Task{
 		Name:        block.Labels[0],
@@ -61,6 +62,8 @@ func (j *jobBlock) decodeTask(block *hcl.Block) {
 		Memory:      f.size("memory", maxMemory),
 		Pids:        int(f.count("pids", fsm.MaxPids)),
 		HTTP:        f.call(),
+		MaxPerNode:  int(f.count("max_per_node", fsm.MaxPerNodeLimit)),
+		Pools:       f.poolUses(),
 	}
 	if driver := f.word("driver", fsm.DriverExec, fsm.DriverShell, fsm.DriverHTTP, fsm.DriverNoop); driver != "" {
 		task.Driver = driver
@@ -76,6 +79,8 @@ func (j *jobBlock) decodeTask(block *hcl.Block) {
 			f.decodeRetry(inner, &task)
 		case "shards":
 			f.decodeShards(inner, &task)
+		default:
+			f.decodePlacing(inner, &task.Placing, f.placing)
 		}
 	}
 	j.spec.Tasks = append(j.spec.Tasks, task)

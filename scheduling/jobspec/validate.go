@@ -2,6 +2,7 @@ package jobspec
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -9,6 +10,7 @@ import (
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/scheduling/match"
 )
 
 // validate checks what the blocks mean together. What follows only from a
@@ -21,7 +23,7 @@ func (j *jobBlock) validate() {
 	j.dropDuplicateTasks()
 	j.checkDependencies()
 	j.checkReferences()
-	broken := j.spec.Validate()
+	broken := append(j.spec.Validate(), match.Check(&j.spec)...)
 	if len(broken) == 0 {
 		return
 	}
@@ -89,7 +91,11 @@ func (j *jobBlock) owners() map[string]*fields {
 		if f.shards != nil {
 			owners[path+" shards"] = f.shards
 		}
+		for block, at := range f.placing {
+			owners[path+" "+block] = at
+		}
 	}
+	maps.Copy(owners, j.placing)
 	for i, f := range j.params {
 		owners[fmt.Sprintf("param %q", j.spec.Params[i].Name)] = f
 	}

@@ -18,7 +18,8 @@ func TestSourcesShareVariables(t *testing.T) {
 		{Name: "locals.hcl", Bytes: []byte("locals {\n  y = upper(var.x)\n}\n")},
 		{Name: "variables.hcl", Bytes: []byte("variable \"x\" { default = \"v\" }\n")},
 	}
-	specs, diags := Decode(sources, Options{})
+	content, diags := Decode(sources, Options{})
+	specs := content.Jobs
 	if diags.HasErrors() {
 		t.Fatal(diags)
 	}
@@ -94,7 +95,8 @@ job "a" {
 		"unknown in one": {[]Input{bare, {Source: Source{Name: "f", Bytes: []byte("typed = 2\ntipped = 3\n")}}}, `f:2,1 Unknown variable`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			specs, diags := Decode([]Source{{Name: "file.hcl", Bytes: []byte(file)}}, Options{Inputs: c.inputs})
+			content, diags := Decode([]Source{{Name: "file.hcl", Bytes: []byte(file)}}, Options{Inputs: c.inputs})
+			specs := content.Jobs
 			got := ""
 			if diags.HasErrors() {
 				p := Problems(diags)[0]
@@ -120,7 +122,8 @@ func TestTextsAreEscaped(t *testing.T) {
 		`${"$"} ${run.id}`:    "$ ID",
 	} {
 		src := Source{Name: "x", Bytes: []byte("job \"a\" {\n  task \"t\" {\n    command = \"" + text + "\"\n  }\n}\n")}
-		specs, diags := Decode([]Source{src}, Options{})
+		content, diags := Decode([]Source{src}, Options{})
+		specs := content.Jobs
 		if diags.HasErrors() {
 			t.Errorf("%s: %v", text, diags)
 			continue
@@ -158,7 +161,8 @@ dynamic "job" {
   }
 }
 `)}
-	specs, diags := Decode([]Source{src}, Options{})
+	content, diags := Decode([]Source{src}, Options{})
+	specs := content.Jobs
 	if diags.HasErrors() || len(specs) != MaxJobs {
 		t.Fatalf("%d jobs, %v", len(specs), diags)
 	}

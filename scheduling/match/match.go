@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/rota-scheduler/rota/fsm"
 )
@@ -76,7 +77,7 @@ func checkPlacing(prefix string, p *fsm.Placing) []*fsm.FieldError {
 	var problems []*fsm.FieldError
 	check := func(block string, i int, c *fsm.Constraint) {
 		if _, err := Compile(c); err != nil {
-			problems = append(problems, &fsm.FieldError{Path: fmt.Sprintf("%s%s[%d] value", prefix, block, i), Message: err.Error()})
+			problems = append(problems, &fsm.FieldError{Path: fmt.Sprintf("%s%s[%d] value", prefix, block, i), Message: strings.TrimPrefix(err.Error(), ErrBad.Error()+": ")})
 		}
 	}
 	for i := range p.Constraints {

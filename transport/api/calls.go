@@ -84,10 +84,18 @@ func jobQuery(key fsm.JobKey) url.Values {
 func jobPath(key fsm.JobKey) string { return "/v1/jobs/" + url.PathEscape(key.Name) }
 
 // PutJobs applies job specs, all or none. With dryRun nothing is changed.
-func (c *Client) PutJobs(ctx context.Context, jobs []fsm.JobSpec, dryRun bool) (List[fsm.PutResult], error) {
-	body, err := json.Marshal(PutJobs{Jobs: jobs})
+func (c *Client) PutJobs(ctx context.Context, jobs []fsm.JobSpec, dryRun bool) (PutAnswer, error) {
+	return c.Put(ctx, PutJobs{Jobs: jobs}, dryRun)
+}
+
+// Put applies jobs and pools, all or none. With dryRun nothing is changed.
+func (c *Client) Put(ctx context.Context, put PutJobs, dryRun bool) (PutAnswer, error) {
+	if put.Jobs == nil {
+		put.Jobs = []fsm.JobSpec{}
+	}
+	body, err := json.Marshal(put)
 	if err != nil {
-		return List[fsm.PutResult]{}, fmt.Errorf("encoding the jobs: %w", err)
+		return PutAnswer{}, fmt.Errorf("encoding the jobs: %w", err)
 	}
 	return c.putJobs(ctx, body, http.Header{"Content-Type": {"application/json"}}, url.Values{}, dryRun)
 }
@@ -95,7 +103,7 @@ func (c *Client) PutJobs(ctx context.Context, jobs []fsm.JobSpec, dryRun bool) (
 // PutFile applies a job file as it is written. Its diagnostics, in the
 // StatusError, name it by the given name. Jobs that state no namespace go to
 // the given one, or to the default one if that is empty.
-func (c *Client) PutFile(ctx context.Context, name string, src []byte, namespace string, dryRun bool) (List[fsm.PutResult], error) {
+func (c *Client) PutFile(ctx context.Context, name string, src []byte, namespace string, dryRun bool) (PutAnswer, error) {
 	header := http.Header{"Content-Type": {"application/hcl"}}
 	if name != "" {
 		header.Set(HeaderFilename, name)
@@ -103,11 +111,11 @@ func (c *Client) PutFile(ctx context.Context, name string, src []byte, namespace
 	return c.putJobs(ctx, src, header, jobQuery(fsm.JobKey{Namespace: namespace}), dryRun)
 }
 
-func (c *Client) putJobs(ctx context.Context, body []byte, h http.Header, q url.Values, dryRun bool) (List[fsm.PutResult], error) {
+func (c *Client) putJobs(ctx context.Context, body []byte, h http.Header, q url.Values, dryRun bool) (PutAnswer, error) {
 	if dryRun {
 		q.Set("dry_run", "true")
 	}
-	return write[List[fsm.PutResult]](ctx, c, request{method: http.MethodPut, path: "/v1/jobs", query: q, header: h, body: body})
+	return write[PutAnswer](ctx, c, request{method: http.MethodPut, path: "/v1/jobs", query: q, header: h, body: body})
 }
 
 // Jobs lists the jobs of a namespace, or of all.
@@ -270,6 +278,20 @@ func (c *Client) Logs(ctx context.Context, runID string, query LogQuery) (io.Rea
 		return nil, err
 	}
 	return resp.Body, nil
+}
+
+// Pools lists the cluster's pools.
+func (c *Client) Pools(ctx context.Context, page Page, opt Read) (List[fsm.Pool], error) {
+	q := url.Values{}
+	page.put(q)
+	list, _, err := read[List[fsm.Pool]](ctx, c, "/v1/pools", q, opt)
+	return list, err
+}
+
+// DeletePool removes a pool that no job names.
+func (c *Client) DeletePool(ctx context.Context, name string) error {
+	_, err := c.call(ctx, request{method: http.MethodDelete, path: "/v1/pools/" + url.PathEscape(name)}, nil)
+	return err
 }
 
 // Nodes lists the cluster's nodes.

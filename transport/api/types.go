@@ -86,6 +86,16 @@ type Leader struct {
 // PutJobs is the JSON body of PUT /v1/jobs.
 type PutJobs struct {
 	Jobs []fsm.JobSpec `json:"jobs"`
+	// Pools are put with the jobs.
+	Pools []fsm.PutPool `json:"pools,omitempty"`
+}
+
+// PutAnswer is the answer of PUT /v1/jobs: what became of each job and pool.
+type PutAnswer struct {
+	List[fsm.PutResult]
+	Pools []fsm.PoolResult `json:"pools,omitempty"`
+	// Warnings are for people: what was applied and cannot run as things are.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // StartRun is the body of POST /v1/jobs/{name}/run. A value is a JSON string,

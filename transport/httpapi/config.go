@@ -93,8 +93,13 @@ type Proposer interface {
 // concurrently.
 type JobCompiler interface {
 	// Parse reads a job file of that name. Jobs that name no namespace belong to
-	// the given one. Diagnostics mean that the file is refused.
-	Parse(name string, body []byte, namespace string) ([]fsm.JobSpec, []api.Diagnostic)
+	// the given one, pools that are not in the file to the cluster that v shows.
+	// Diagnostics mean that the file is refused.
+	Parse(v *fsm.View, name string, body []byte, namespace string) (api.PutJobs, []api.Diagnostic)
+	// Check finds in a valid job what validation leaves out: what takes a compiler.
+	Check(spec *fsm.JobSpec) []*fsm.FieldError
+	// Warnings says what of the jobs could not run in the cluster that v shows.
+	Warnings(v *fsm.View, specs []fsm.JobSpec) []string
 	// FirstInstants returns the first instant after the given one of each
 	// schedule, unset where there is none. The error says which schedule is wrong
 	// and what is accepted.

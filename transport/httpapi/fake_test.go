@@ -347,17 +347,31 @@ func (c fakeCluster) Health() map[string]string {
 // fakeCompiler reads a file of one job name a line.
 type fakeCompiler struct{}
 
-func (fakeCompiler) Parse(name string, body []byte, ns string) ([]fsm.JobSpec, []api.Diagnostic) {
+func (fakeCompiler) Parse(_ *fsm.View, name string, body []byte, ns string) (api.PutJobs, []api.Diagnostic) {
 	var specs []fsm.JobSpec
 	for i, line := range strings.Fields(string(body)) {
 		if line == "bad" {
-			return nil, []api.Diagnostic{{Summary: "no such thing", Detail: "want another", File: name, Line: i + 1, Column: 1}}
+			return api.PutJobs{}, []api.Diagnostic{{Summary: "no such thing", Detail: "want another", File: name, Line: i + 1, Column: 1}}
 		}
 		s := spec(line)
 		s.Namespace = ns
 		specs = append(specs, s)
 	}
-	return specs, nil
+	return api.PutJobs{Jobs: specs}, nil
+}
+
+func (fakeCompiler) Check(s *fsm.JobSpec) []*fsm.FieldError {
+	if len(s.Constraints) > 0 && s.Constraints[0].Value == "(" {
+		return []*fsm.FieldError{{Path: "constraint[0] value", Message: "no regular expression"}}
+	}
+	return nil
+}
+
+func (fakeCompiler) Warnings(_ *fsm.View, specs []fsm.JobSpec) []string {
+	if specs[0].Description == "warn" {
+		return []string{"no node can take it"}
+	}
+	return nil
 }
 
 func (fakeCompiler) FirstInstants(s *fsm.JobSpec, after fsm.Time) ([]fsm.Time, error) {

@@ -16,89 +16,107 @@ import (
 // FilenameHeader names the file of PUT /v1/jobs in diagnostics.
 const FilenameHeader = "X-Rota-Filename"
 
-// putJobs serves PUT /v1/jobs: all of the jobs or none.
+// putJobs serves PUT /v1/jobs: all of the jobs and pools, or none.
 func (a *API) putJobs(w http.ResponseWriter, r *http.Request) error {
 	dry, err := flagOf(r.URL.Query(), "dry_run")
 	if err != nil {
 		return err
 	}
-	specs, err := a.specsOf(r)
+	put, err := a.bodyOf(r)
 	if err != nil {
 		return err
 	}
-	command, err := a.compile(r, specs)
+	command, err := a.compile(r, put.Jobs)
 	if err != nil {
 		return err
 	}
 	if dry {
 		v := a.cfg.Store.Read()
-		results, err := wouldPut(v, specs)
+		results, err := wouldPut(v, &put)
 		if err != nil {
 			return err
 		}
-		return answerPut(w, results, v.Index())
+		return a.answerPut(w, v, put.Jobs, results, v.Index())
 	}
-	if n := len(fsm.Encode(fsm.OpPutJobs, command)); n > fsm.MaxCommandBytes {
-		return fmt.Errorf("%w: these jobs take %d bytes, at most %d go into one request", transport.ErrTooLarge, n, fsm.MaxCommandBytes)
-	}
-	value, index, err := a.propose(r, fsm.OpPutJobs, command)
+	results, index, err := a.commitPut(r, command, put.Pools)
 	if err != nil {
 		return err
 	}
-	results, ok := value.([]fsm.PutResult)
-	if !ok {
-		return fmt.Errorf("put_jobs answered %T", value)
+	return a.answerPut(w, a.cfg.Store.Read(), put.Jobs, results, index)
+}
+
+// commitPut writes the jobs and, if there are any, the pools.
+func (a *API) commitPut(r *http.Request, jobs *fsm.PutJobs, pools []fsm.PutPool) (fsm.ApplyResult, uint64, error) {
+	op, command := fsm.OpPutJobs, any(jobs)
+	if len(pools) > 0 {
+		op, command = fsm.OpApplyFile, &fsm.ApplyFile{Pools: pools, PutJobs: *jobs}
 	}
-	return answerPut(w, results, index)
+	if n := len(fsm.Encode(op, command)); n > fsm.MaxCommandBytes {
+		return fsm.ApplyResult{}, 0, fmt.Errorf("%w: these jobs take %d bytes, at most %d go into one request", transport.ErrTooLarge, n, fsm.MaxCommandBytes)
+	}
+	value, index, err := a.propose(r, op, command)
+	if err != nil {
+		return fsm.ApplyResult{}, 0, err
+	}
+	switch results := value.(type) {
+	case []fsm.PutResult:
+		return fsm.ApplyResult{Jobs: results}, index, nil
+	case fsm.ApplyResult:
+		return results, index, nil
+	}
+	return fsm.ApplyResult{}, 0, fmt.Errorf("opcode %d answered %T", op, value)
 }
 
-func answerPut(w http.ResponseWriter, results []fsm.PutResult, index uint64) error {
+func (a *API) answerPut(w http.ResponseWriter, v *fsm.View, specs []fsm.JobSpec, results fsm.ApplyResult, index uint64) error {
 	setIndex(w, index)
-	return writeJSON(w, http.StatusOK, api.List[fsm.PutResult]{Items: results, Index: index})
+	answer := api.PutAnswer{Pools: results.Pools}
+	answer.Items, answer.Index = results.Jobs, index
+	if len(specs) > 0 {
+		answer.Warnings = a.cfg.Jobs.Warnings(v, specs)
+	}
+	return writeJSON(w, http.StatusOK, answer)
 }
 
-// specsOf reads the body: JSON if it says so, otherwise a job file.
-func (a *API) specsOf(r *http.Request) ([]fsm.JobSpec, error) {
+// bodyOf reads the body: JSON if it says so, otherwise a job file.
+func (a *API) bodyOf(r *http.Request) (put api.PutJobs, err error) {
 	ns, err := namespaceOf(r.URL.Query())
 	if err != nil {
-		return nil, err
+		return put, err
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return nil, bodyError(err)
+		return put, bodyError(err)
 	}
-	var specs []fsm.JobSpec
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err == nil && kind == "application/json" {
-		if specs, err = specsOfJSON(body, ns); err != nil {
-			return nil, err
+		if put, err = bodyOfJSON(body, ns); err != nil {
+			return put, err
 		}
 	} else {
 		var diagnostics []api.Diagnostic
-		specs, diagnostics = a.cfg.Jobs.Parse(filenameOf(r), body, ns)
+		put, diagnostics = a.cfg.Jobs.Parse(a.cfg.Store.Read(), filenameOf(r), body, ns)
 		if len(diagnostics) > 0 {
-			return nil, refused(diagnostics)
+			return put, refused(diagnostics)
 		}
 	}
-	if len(specs) == 0 {
-		return nil, badRequest("the body has no job; send at least one")
+	if len(put.Jobs)+len(put.Pools) == 0 {
+		return put, badRequest("the body has no job; send at least one")
 	}
-	return specs, nil
+	return put, nil
 }
 
-func specsOfJSON(body []byte, ns string) ([]fsm.JobSpec, error) {
-	var put api.PutJobs
+func bodyOfJSON(body []byte, ns string) (put api.PutJobs, err error) {
 	if len(bytes.TrimSpace(body)) == 0 {
-		return nil, nil
+		return put, nil
 	}
 	if err := decodeJSON(body, &put); err != nil {
-		return nil, err
+		return put, err
 	}
 	for i := range put.Jobs {
 		if put.Jobs[i].Namespace == "" {
 			put.Jobs[i].Namespace = ns
 		}
 	}
-	return put.Jobs, nil
+	return put, nil
 }
 
 // filenameOf is the name that diagnostics show. A header cannot carry every
@@ -124,6 +142,9 @@ func (a *API) compile(r *http.Request, specs []fsm.JobSpec) (*fsm.PutJobs, error
 			return nil, err
 		}
 		errs := spec.Validate()
+		if len(errs) == 0 {
+			errs = a.cfg.Jobs.Check(spec)
+		}
 		for _, e := range errs {
 			wrong = append(wrong, api.Diagnostic{Summary: fmt.Sprintf("job %s: %s", spec.Key(), e)})
 		}
@@ -143,8 +164,36 @@ func (a *API) compile(r *http.Request, specs []fsm.JobSpec) (*fsm.PutJobs, error
 	return command, nil
 }
 
-// wouldPut says what a put of these specs would do.
-func wouldPut(v *fsm.View, specs []fsm.JobSpec) ([]fsm.PutResult, error) {
+// wouldPut says what a put of these jobs and pools would do.
+func wouldPut(v *fsm.View, put *api.PutJobs) (result fsm.ApplyResult, err error) {
+	limits := map[string]int{}
+	for i := range put.Pools {
+		p := &put.Pools[i]
+		if err := p.Validate(); err != nil {
+			return result, err
+		}
+		if _, twice := limits[p.Name]; twice {
+			return result, fmt.Errorf("%w: pool %s stands twice in one request", fsm.ErrInvalid, p.Name)
+		}
+		limits[p.Name] = p.Limit
+		old, known := v.PoolLimit(p.Name)
+		result.Pools = append(result.Pools, fsm.PoolResult{Name: p.Name, Limit: p.Limit, Created: !known, Changed: !known || old != p.Limit})
+	}
+	for i := range put.Jobs {
+		if err := put.Jobs[i].CheckPools(func(pool string) (int, bool) {
+			if limit, known := limits[pool]; known {
+				return limit, true
+			}
+			return v.PoolLimit(pool)
+		}); err != nil {
+			return result, fmt.Errorf("job %s: %w", put.Jobs[i].Key(), err)
+		}
+	}
+	result.Jobs, err = wouldPutJobs(v, put.Jobs)
+	return result, err
+}
+
+func wouldPutJobs(v *fsm.View, specs []fsm.JobSpec) ([]fsm.PutResult, error) {
 	seen := make(map[fsm.JobKey]bool, len(specs))
 	results := make([]fsm.PutResult, len(specs))
 	for i := range specs {

@@ -17,15 +17,17 @@ type methods map[string]handler
 func (a *API) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	for path, m := range map[string]methods{
-		"/{$}":        {"GET": a.page},
-		"/v1/jobs":    {"GET": a.read(a.listJobs), "PUT": a.write(a.putJobs)},
-		"/v1/version": {"GET": a.version},
-		"/healthz":    {"GET": a.health},
-		"/readyz":     {"GET": a.ready},
-		"/v1/nodes":   {"GET": a.read(a.listNodes)},
-		"/v1/leader":  {"GET": a.leader},
-		"/v1/runs":    {"GET": a.read(a.listRuns)},
-		"/v1/events":  {"GET": a.events},
+		"/{$}":             {"GET": a.page},
+		"/v1/jobs":         {"GET": a.read(a.listJobs), "PUT": a.write(a.putJobs)},
+		"/v1/version":      {"GET": a.version},
+		"/healthz":         {"GET": a.health},
+		"/readyz":          {"GET": a.ready},
+		"/v1/nodes":        {"GET": a.read(a.listNodes)},
+		"/v1/leader":       {"GET": a.leader},
+		"/v1/pools":        {"GET": a.read(a.listPools)},
+		"/v1/pools/{name}": {"DELETE": a.write(a.deletePool)},
+		"/v1/runs":         {"GET": a.read(a.listRuns)},
+		"/v1/events":       {"GET": a.events},
 		"/v1/jobs/{name}": {
 			"GET": a.read(a.getJob), "DELETE": a.write(a.deleteJob),
 		},

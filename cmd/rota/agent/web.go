@@ -18,6 +18,7 @@ import (
 	"github.com/rota-scheduler/rota/scheduling"
 	"github.com/rota-scheduler/rota/scheduling/executor"
 	"github.com/rota-scheduler/rota/scheduling/jobspec"
+	"github.com/rota-scheduler/rota/scheduling/match"
 	"github.com/rota-scheduler/rota/transport"
 	"github.com/rota-scheduler/rota/transport/api"
 	"github.com/rota-scheduler/rota/transport/httpapi"
@@ -167,10 +168,13 @@ func newPeers(a *Agent) *peers {
 // compiler is the job file and the time rules, as the API needs them.
 type compiler struct{}
 
-func (compiler) Parse(name string, body []byte, namespace string) ([]fsm.JobSpec, []api.Diagnostic) {
-	specs, diags := jobspec.Decode([]jobspec.Source{{Name: name, Bytes: body}}, jobspec.Options{Namespace: namespace})
+func (compiler) Parse(v *fsm.View, name string, body []byte, namespace string) (api.PutJobs, []api.Diagnostic) {
+	content, diags := jobspec.Decode([]jobspec.Source{{Name: name, Bytes: body}}, jobspec.Options{Namespace: namespace})
 	if !diags.HasErrors() {
-		return specs, nil
+		diags = content.CheckPools(v.PoolLimit)
+	}
+	if !diags.HasErrors() {
+		return api.PutJobs{Jobs: content.Jobs, Pools: content.Pools}, nil
 	}
 	var problems []api.Diagnostic
 	for _, p := range jobspec.Problems(diags) {
@@ -178,7 +182,14 @@ func (compiler) Parse(name string, body []byte, namespace string) ([]fsm.JobSpec
 			Summary: p.Summary, Detail: p.Detail, File: p.File, Line: p.Line, Column: p.Column,
 		})
 	}
-	return nil, problems
+	return api.PutJobs{}, problems
+}
+
+// Check finds what validation leaves out: what takes a compiler.
+func (compiler) Check(spec *fsm.JobSpec) []*fsm.FieldError { return match.Check(spec) }
+
+func (compiler) Warnings(v *fsm.View, specs []fsm.JobSpec) []string {
+	return scheduling.Warnings(v, specs)
 }
 
 func (compiler) FirstInstants(spec *fsm.JobSpec, after fsm.Time) ([]fsm.Time, error) {

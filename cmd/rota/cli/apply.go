@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +15,7 @@ import (
 
 // applied is the JSON of an apply.
 type applied struct {
-	api.List[fsm.PutResult]
+	api.PutAnswer
 	// Deleted are the jobs that --prune deleted, or would delete.
 	Deleted []fsm.JobKey `json:"deleted,omitempty"`
 }
@@ -36,7 +37,7 @@ so does --prune, for those of the namespace.`,
 			if err := a.checkPrune(cmd, prune); err != nil {
 				return err
 			}
-			jobs, err := jobfile.LoadWith(&vars, args, a.namespace, cmd.InOrStdin(), cmd.ErrOrStderr())
+			file, err := jobfile.LoadWith(&vars, args, a.namespace, cmd.InOrStdin(), cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -45,7 +46,10 @@ so does --prune, for those of the namespace.`,
 				return err
 			}
 			defer client.Close()
-			return a.apply(cmd, client, jobs, dryRun, prune)
+			if err := a.checkPools(cmd.Context(), client, file); err != nil {
+				return err
+			}
+			return a.apply(cmd, client, file, dryRun, prune)
 		},
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "ask the cluster what would change, and change nothing")
@@ -62,21 +66,22 @@ func (a *app) checkPrune(cmd *cobra.Command, prune bool) error {
 	return nil
 }
 
-func (a *app) apply(cmd *cobra.Command, client *api.Client, jobs []fsm.JobSpec, dryRun, prune bool) error {
-	list, err := client.PutJobs(cmd.Context(), jobs, dryRun)
+func (a *app) apply(cmd *cobra.Command, client *api.Client, file *jobfile.File, dryRun, prune bool) error {
+	list, err := client.Put(cmd.Context(), file.Body(), dryRun)
 	if err != nil {
 		return err
 	}
+	warn(cmd.ErrOrStderr(), list.Warnings)
 	if dryRun {
 		fmt.Fprintln(cmd.ErrOrStderr(), "Nothing was changed: this is what apply would do.")
 	}
-	done := applied{List: list}
+	done := applied{PutAnswer: list}
 	if prune {
-		if done.Deleted, err = a.unwanted(cmd.Context(), client, jobs); err != nil {
+		if done.Deleted, err = a.unwanted(cmd.Context(), client, file.Jobs); err != nil {
 			return fmt.Errorf("the jobs of the files are applied; looking for jobs to delete: %w", err)
 		}
 	}
-	if err := a.showTable(cmd, done, func() *render.Table { return resultsTable(list.Items, done.Deleted) }); err != nil || dryRun {
+	if err := a.showTable(cmd, done, func() *render.Table { return resultsTable(list, done.Deleted) }); err != nil || dryRun {
 		return err
 	}
 	for i, key := range done.Deleted {
@@ -85,6 +90,27 @@ func (a *app) apply(cmd *cobra.Command, client *api.Client, jobs []fsm.JobSpec, 
 		}
 	}
 	return nil
+}
+
+// checkPools asks the cluster for the pools that the files name and do not have.
+func (a *app) checkPools(ctx context.Context, client *api.Client, file *jobfile.File) error {
+	if !file.NeedsPools() {
+		return nil
+	}
+	list, err := collect(0, func(page api.Page) (api.List[fsm.Pool], error) {
+		return client.Pools(ctx, page, api.Read{Consistent: true})
+	})
+	if err != nil {
+		return err
+	}
+	return file.CheckPools(list.Items)
+}
+
+// warn prints what was applied and cannot run as things are.
+func warn(w io.Writer, warnings []string) {
+	for _, text := range warnings {
+		fmt.Fprintln(w, "warning: "+render.Clean(text))
+	}
 }
 
 // unwanted returns the jobs of the namespace that are in no file.
@@ -108,10 +134,13 @@ func (a *app) unwanted(ctx context.Context, client *api.Client, wanted []fsm.Job
 	return keys, nil
 }
 
-func resultsTable(results []fsm.PutResult, deleted []fsm.JobKey) *render.Table {
+func resultsTable(results api.PutAnswer, deleted []fsm.JobKey) *render.Table {
 	t := &render.Table{Columns: []render.Column{{Title: "JOB"}, {Title: "RESULT"}, {Title: "VERSION", Right: true}}}
-	for _, r := range results {
-		t.Add(render.Text(r.Job.String()), resultCell(r), render.Text(fmt.Sprint(r.Version)))
+	for _, p := range results.Pools {
+		t.Add(render.Text("pool "+p.Name), resultCell(p.Created, p.Changed), render.Text(""))
+	}
+	for _, r := range results.Items {
+		t.Add(render.Text(r.Job.String()), resultCell(r.Created, r.Changed), render.Text(fmt.Sprint(r.Version)))
 	}
 	for _, key := range deleted {
 		t.Add(render.Text(key.String()), render.Cell{Text: "deleted", Style: render.Bad}, render.Text(""))
@@ -119,11 +148,11 @@ func resultsTable(results []fsm.PutResult, deleted []fsm.JobKey) *render.Table {
 	return t
 }
 
-func resultCell(r fsm.PutResult) render.Cell {
+func resultCell(created, changed bool) render.Cell {
 	switch {
-	case r.Created:
+	case created:
 		return render.Cell{Text: "created", Style: render.Good}
-	case r.Changed:
+	case changed:
 		return render.Cell{Text: "updated", Style: render.Busy}
 	default:
 		return render.Cell{Text: "unchanged", Style: render.Dim}

@@ -38,19 +38,26 @@ func cluster() map[string]http.HandlerFunc {
 		"GET /v1/notifications":                  answer(200, api.List[fsm.Notification]{Items: someNotifications()}),
 		"GET /v1/nodes":                          answer(200, api.List[api.Node]{Items: someNodes()}),
 		"PUT /v1/nodes/n2/status":                answer(200, someNodes()[1]),
+		"GET /v1/pools":                          answer(200, api.List[fsm.Pool]{Items: []fsm.Pool{{Name: "db", Limit: 3, Used: 2, Jobs: 4}, {Name: "licences", Limit: 10}}}),
+		"DELETE /v1/pools/db":                    refuse(409, api.CodeConflict, "pool db is named by 4 jobs: change or delete them first"),
+		"DELETE /v1/pools/licences":              answer(204, nil),
 		"GET /v1/leader":                         answer(200, api.Leader{ID: "id1", Name: "n1", HTTP: "10.0.0.1:7700"}),
 		"POST /v1/leader/transfer":               refuse(503, api.CodeNoLeader, "the cluster has no leader at the moment, nothing was changed; try again in a second"),
 		"GET /v1/version":                        answer(200, api.Version{Version: "1.2.4", Go: "go1.26"}),
 	}
 }
 
-func putResults() api.List[fsm.PutResult] {
+func putResults() api.PutAnswer {
 	key := func(name string) fsm.JobKey { return fsm.JobKey{Namespace: "default", Name: name} }
-	return api.List[fsm.PutResult]{Index: 42, Items: []fsm.PutResult{
-		{Job: key("a"), Version: 1, Created: true, Changed: true},
-		{Job: key("b"), Version: 7, Changed: true},
-		{Job: key("c"), Version: 2},
-	}}
+	return api.PutAnswer{
+		List: api.List[fsm.PutResult]{Index: 42, Items: []fsm.PutResult{
+			{Job: key("a"), Version: 1, Created: true, Changed: true},
+			{Job: key("b"), Version: 7, Changed: true},
+			{Job: key("c"), Version: 2},
+		}},
+		Pools:    []fsm.PoolResult{{Name: "db", Limit: 3}, {Name: "licences", Limit: 5, Changed: true}},
+		Warnings: []string{`job a, task "one": its weight is 500, and the largest node has a capacity of 100`},
+	}
 }
 
 // pages serves one item a page.
@@ -91,6 +98,12 @@ func TestGolden(t *testing.T) {
 		{name: "node drain deadline", args: "node drain n2 --deadline 10m -o json"},
 		{name: "usage drain", args: "node drain n2 --deadline 10m --force"},
 		{name: "usage drain deadline", args: "node drain n2 --deadline 0s"},
+		{name: "pools", args: "pools"},
+		{name: "pools delete", args: "pools delete licences"},
+		{name: "pools delete used", args: "pools delete db"},
+		{name: "apply pool", args: "apply -", stdin: "pool \"licences\" {\n  limit = 5\n}\n"},
+		{name: "apply known pool", args: "apply -", stdin: strings.Replace(goodFile, "driver", "pool   = \"db\"\n    driver", 1)},
+		{name: "apply unknown pool", args: "apply -", stdin: strings.Replace(goodFile, "driver", "pool   = \"dp\"\n    driver", 1)},
 		{name: "leader", args: "leader"},
 		{name: "leader transfer fails", args: "leader transfer"},
 		{name: "status failed", args: "status 01KJM0FAILED"},

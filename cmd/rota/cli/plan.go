@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,7 +48,9 @@ type plannedJob struct {
 }
 
 type plan struct {
-	Jobs []plannedJob `json:"jobs"`
+	Jobs     []plannedJob     `json:"jobs"`
+	Pools    []fsm.PoolResult `json:"pools,omitempty"`
+	Warnings []string         `json:"warnings,omitempty"`
 }
 
 func (a *app) planCommand() *cobra.Command {
@@ -65,7 +68,7 @@ would change something.`,
 			if err := a.checkPrune(cmd, prune); err != nil {
 				return err
 			}
-			jobs, err := jobfile.LoadWith(&vars, args, a.namespace, cmd.InOrStdin(), cmd.ErrOrStderr())
+			file, err := jobfile.LoadWith(&vars, args, a.namespace, cmd.InOrStdin(), cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}
@@ -74,10 +77,14 @@ would change something.`,
 				return err
 			}
 			defer client.Close()
-			p, err := a.plan(cmd.Context(), client, jobs, prune)
+			if err := a.checkPools(cmd.Context(), client, file); err != nil {
+				return err
+			}
+			p, err := a.plan(cmd.Context(), client, file, prune)
 			if err != nil {
 				return err
 			}
+			warn(cmd.ErrOrStderr(), p.Warnings)
 			if err := a.show(cmd, p, p.write); err != nil {
 				return err
 			}
@@ -93,8 +100,9 @@ would change something.`,
 }
 
 // plan asks the cluster what an apply would change, and compares what would.
-func (a *app) plan(ctx context.Context, client *api.Client, jobs []fsm.JobSpec, prune bool) (plan, error) {
-	results, err := client.PutJobs(ctx, jobs, true)
+func (a *app) plan(ctx context.Context, client *api.Client, file *jobfile.File, prune bool) (plan, error) {
+	jobs := file.Jobs
+	results, err := client.Put(ctx, file.Body(), true)
 	if err != nil {
 		return plan{}, err
 	}
@@ -102,7 +110,7 @@ func (a *app) plan(ctx context.Context, client *api.Client, jobs []fsm.JobSpec, 
 	for _, r := range results.Items {
 		byKey[r.Job] = r
 	}
-	p := plan{Jobs: []plannedJob{}}
+	p := plan{Jobs: []plannedJob{}, Pools: results.Pools, Warnings: results.Warnings}
 	for i := range jobs {
 		planned, err := a.planJob(ctx, client, &jobs[i], byKey[jobs[i].Key()])
 		if err != nil {
@@ -160,7 +168,7 @@ func (p plan) changes() bool {
 			return true
 		}
 	}
-	return false
+	return slices.ContainsFunc(p.Pools, func(r fsm.PoolResult) bool { return r.Changed })
 }
 
 // signs stand before what a plan does.
@@ -171,9 +179,26 @@ var signs = map[string]struct {
 	planCreate: {"+", render.Good}, planUpdate: {"~", render.Busy}, planDelete: {"-", render.Bad}, planNone: {"=", render.Dim},
 }
 
+func poolAction(p fsm.PoolResult) string {
+	switch {
+	case p.Created:
+		return planCreate
+	case p.Changed:
+		return planUpdate
+	}
+	return planNone
+}
+
 // write prints the plan for a person.
 func (p plan) write(w io.Writer, screen render.Screen) error {
 	counts := map[string]int{}
+	for _, pool := range p.Pools {
+		s := signs[poolAction(pool)]
+		line := fmt.Sprintf("%s pool %s: limit %d", s.sign, render.Clean(pool.Name), pool.Limit)
+		if _, err := fmt.Fprintln(w, render.Paint(line, s.style, screen.Color)); err != nil {
+			return err
+		}
+	}
 	for _, j := range p.Jobs {
 		counts[j.Action]++
 		s := signs[j.Action]

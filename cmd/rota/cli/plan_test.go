@@ -101,7 +101,7 @@ func TestPlanChangesNothing(t *testing.T) {
 		}
 	}
 	serve(t, handlers)
-	if got := execute(t.Context(), planFile, "plan", "-", "--prune"); got.code != 3 || got.stderr != "" {
+	if got := execute(t.Context(), planFile, "plan", "-", "--prune"); got.code != 3 || !strings.HasPrefix(got.stderr, "warning: ") || strings.Count(got.stderr, "\n") != 1 {
 		t.Error(got)
 	}
 }

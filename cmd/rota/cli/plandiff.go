@@ -56,7 +56,7 @@ func attributesOf(spec *fsm.JobSpec) (map[string]json.RawMessage, error) {
 }
 
 // blockNames are the words of the job file for what the JSON lists.
-var blockNames = map[string]string{"tasks": "task", "schedules": "schedule", "params": "param", "blackout": "blackout", "notify": "notify"}
+var blockNames = map[string]string{"tasks": "task", "schedules": "schedule", "params": "param", "blackout": "blackout", "constraints": "constraint", "affinities": "affinity", "spreads": "spread", "pools": "pool", "notify": "notify"}
 
 func spread(prefix string, value any, into map[string]json.RawMessage) error {
 	switch v := value.(type) {

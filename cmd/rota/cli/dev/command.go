@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rota-scheduler/rota/cmd/rota/cli/jobfile"
-	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/transport/api"
 )
 
 // maxNodes keeps a typing error from filling the machine.
@@ -21,7 +21,7 @@ type options struct {
 	nodes int
 	keep  bool
 	until time.Duration
-	jobs  []fsm.JobSpec
+	jobs  api.PutJobs
 	// program is the binary that has the agent command.
 	program        string
 	stdout, stderr io.Writer
@@ -44,9 +44,14 @@ leaves nothing behind.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var err error
 			if len(args) > 0 {
-				if o.jobs, err = jobfile.Load(args, *namespace, cmd.InOrStdin(), cmd.ErrOrStderr()); err != nil {
+				file, err := jobfile.Load(args, *namespace, cmd.InOrStdin(), cmd.ErrOrStderr())
+				if err != nil {
 					return err
 				}
+				if err := file.CheckPools(nil); err != nil { // the cluster will have no others
+					return err
+				}
+				o.jobs = file.Body()
 			}
 			if o.program, err = os.Executable(); err != nil {
 				return fmt.Errorf("finding this program, to start agents with: %w", err)

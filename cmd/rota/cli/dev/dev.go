@@ -156,7 +156,7 @@ func (s *session) work(ctx context.Context, stop context.CancelCauseFunc) error 
 // apply applies the jobs, and then lets the time of --for run.
 func (s *session) apply(ctx context.Context, stop context.CancelCauseFunc) error {
 	s.send(ctx, update{notice: "export ROTA_ADDR=" + s.cluster.members[0].addr() + " makes other commands talk to this cluster."})
-	if len(s.o.jobs) > 0 {
+	if len(s.o.jobs.Jobs)+len(s.o.jobs.Pools) > 0 {
 		results, err := applyJobs(ctx, s.clients, s.o.jobs)
 		if err != nil {
 			return err

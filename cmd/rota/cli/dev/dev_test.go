@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/transport/api"
 )
 
 // output is a writer that can be read while it is written to.
@@ -40,7 +41,7 @@ func testOptions(t *testing.T, role string) (options, *output, *output) {
 	t.Setenv(roleVariable, role)
 	t.Setenv("TMPDIR", t.TempDir())
 	var stdout, stderr output
-	return options{nodes: 3, program: os.Args[0], jobs: make([]fsm.JobSpec, 2), stdout: &stdout, stderr: &stderr}, &stdout, &stderr
+	return options{nodes: 3, program: os.Args[0], jobs: api.PutJobs{Jobs: make([]fsm.JobSpec, 2)}, stdout: &stdout, stderr: &stderr}, &stdout, &stderr
 }
 
 // left lists the folders that were not removed.
@@ -83,7 +84,7 @@ func TestDev(t *testing.T) {
 
 func TestDevForATime(t *testing.T) {
 	o, stdout, _ := testOptions(t, roleAgent)
-	o.until, o.keep, o.jobs = time.Millisecond, true, nil
+	o.until, o.keep, o.jobs = time.Millisecond, true, api.PutJobs{}
 	if err := run(t.Context(), o); err != nil {
 		t.Error(err)
 	}

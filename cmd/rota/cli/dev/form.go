@@ -37,15 +37,15 @@ func waitLeader(ctx context.Context, clients []*api.Client) error {
 
 // applyJobs puts the jobs, again where that failed in a way that passes by
 // itself. The same jobs applied twice change nothing.
-func applyJobs(ctx context.Context, clients []*api.Client, jobs []fsm.JobSpec) ([]fsm.PutResult, error) {
+func applyJobs(ctx context.Context, clients []*api.Client, jobs api.PutJobs) ([]fsm.PutResult, error) {
 	deadline := time.Now().Add(applyWithin)
 	for i := 0; ; i++ {
-		list, err := clients[i%len(clients)].PutJobs(ctx, jobs, false)
+		list, err := clients[i%len(clients)].Put(ctx, jobs, false)
 		if err == nil {
 			return list.Items, nil
 		}
 		var status *api.StatusError
-		refused := errors.As(err, &status) && status.Status >= 400 && status.Status < 500
+		refused := errors.As(err, &status) && status.Status >= 400 && status.Status < 500 && status.Code != api.CodeUpgrading // its nodes meet in a moment
 		if refused || time.Now().After(deadline) || !sleep(ctx, again) {
 			return nil, fmt.Errorf("applying the jobs: %w", err)
 		}

@@ -8,9 +8,12 @@ import (
 	"io"
 	"os"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/rota-scheduler/rota/cmd/rota/cli/render"
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/scheduling/jobspec"
+	"github.com/rota-scheduler/rota/transport/api"
 )
 
 // ErrBad: a job file cannot be read or is not right.
@@ -36,16 +39,58 @@ func Read(paths []string, stdin io.Reader) ([]jobspec.Source, error) {
 	return sources, nil
 }
 
+// File is what job files hold.
+type File struct {
+	Jobs    []fsm.JobSpec
+	Pools   []fsm.PutPool
+	content jobspec.Content
+	sources []jobspec.Source
+	stderr  io.Writer
+}
+
+// Body is the file as the API takes it.
+func (f *File) Body() api.PutJobs { return api.PutJobs{Jobs: f.Jobs, Pools: f.Pools} }
+
+// NeedsPools says whether tasks name pools that stand in none of the files.
+func (f *File) NeedsPools() bool { return f.content.NeedsPools() }
+
+// CheckPools checks those against the pools of the cluster, as LoadWith does what
+// it can check by itself.
+func (f *File) CheckPools(pools []fsm.Pool) error {
+	limits := make(map[string]int, len(pools))
+	for i := range pools {
+		limits[pools[i].Name] = pools[i].Limit
+	}
+	return f.report(f.content.CheckPools(func(name string) (int, bool) {
+		limit, known := limits[name]
+		return limit, known
+	}))
+}
+
+// report writes what is wrong to stderr, with the lines in question.
+func (f *File) report(diags hcl.Diagnostics) error {
+	if len(diags) > 0 {
+		screen := render.ScreenOf(f.stderr)
+		if err := jobspec.Write(f.stderr, diags, f.sources, uint(screen.Width), screen.Color); err != nil {
+			return err
+		}
+	}
+	if diags.HasErrors() {
+		return Bad(fmt.Errorf("the job files have %s; nothing was changed", Count(len(diags.Errs()), "error")))
+	}
+	return nil
+}
+
 // Load is LoadWith for a command without flags for variables.
-func Load(paths []string, namespace string, stdin io.Reader, stderr io.Writer) ([]fsm.JobSpec, error) {
+func Load(paths []string, namespace string, stdin io.Reader, stderr io.Writer) (*File, error) {
 	return LoadWith(&Variables{}, paths, namespace, stdin, stderr)
 }
 
-// LoadWith reads the files and returns their jobs. What is wrong with them it
+// LoadWith reads the files and returns what they hold. What is wrong with them it
 // writes to stderr, with the lines in question; its error is then an ErrBad that
 // says how many problems there are. The environment gives values to variables,
 // too.
-func LoadWith(vars *Variables, paths []string, namespace string, stdin io.Reader, stderr io.Writer) ([]fsm.JobSpec, error) {
+func LoadWith(vars *Variables, paths []string, namespace string, stdin io.Reader, stderr io.Writer) (*File, error) {
 	sources, err := Read(paths, stdin)
 	if err != nil {
 		return nil, err
@@ -54,23 +99,18 @@ func LoadWith(vars *Variables, paths []string, namespace string, stdin io.Reader
 	if err != nil {
 		return nil, err
 	}
-	jobs, diags := jobspec.Decode(sources, jobspec.Options{Namespace: namespace, Inputs: inputs})
-	if len(diags) > 0 {
-		for _, input := range inputs {
-			sources = append(sources, input.Source)
-		}
-		screen := render.ScreenOf(stderr)
-		if err := jobspec.Write(stderr, diags, sources, uint(screen.Width), screen.Color); err != nil {
-			return nil, err
-		}
+	content, diags := jobspec.Decode(sources, jobspec.Options{Namespace: namespace, Inputs: inputs})
+	for _, input := range inputs {
+		sources = append(sources, input.Source)
 	}
-	if diags.HasErrors() {
-		return nil, Bad(fmt.Errorf("the job files have %s; nothing was changed", Count(len(diags.Errs()), "error")))
+	file := &File{content.Jobs, content.Pools, content, sources, stderr}
+	if err := file.report(diags); err != nil {
+		return nil, err
 	}
-	if len(jobs) == 0 {
+	if len(file.Jobs)+len(file.Pools) == 0 {
 		return nil, Bad(errors.New("the job files hold no job; a job begins with: job \"name\" {"))
 	}
-	return jobs, nil
+	return file, nil
 }
 
 // Count writes "1 job", "2 jobs".

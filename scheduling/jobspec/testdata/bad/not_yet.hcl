@@ -1,8 +1,8 @@
 job "a" {
   region      = "cn-east"
-  priority    = 50
+  stop_after  = "1m"
   for_each    = ["a"]
-  constraint {}
+  retry {}
 
   task "t" {
     command    = "/bin/true"
