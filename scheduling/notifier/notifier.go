@@ -279,7 +279,11 @@ func (c *courier) deliveryOf(o outcome, now fsm.Time) fsm.Delivery {
 		log.Error("a notification could not be delivered; giving up")
 		return d
 	}
-	log.Warn("a notification was not delivered; trying again", "at", next)
+	level := slog.LevelWarn
+	if r := c.receivers[receiverOf(o.n)]; r != nil && r.failed {
+		level = slog.LevelDebug // that of the first is enough for people
+	}
+	log.Log(context.Background(), level, "a notification was not delivered; trying again", "at", next)
 	d.Next = next
 	return d
 }

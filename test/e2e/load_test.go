@@ -44,6 +44,12 @@ func startLoad(t *testing.T, c *cluster.Cluster, n int) *load {
 // startLoadOf applies n jobs of a schedule that is due once a second.
 func startLoadOf(t *testing.T, c *cluster.Cluster, n int, schedule fsm.Schedule) *load {
 	t.Helper()
+	return startLoadWith(t, c, n, schedule, func(*fsm.JobSpec) {})
+}
+
+// startLoadWith is startLoadOf for jobs that are changed before they are applied.
+func startLoadWith(t *testing.T, c *cluster.Cluster, n int, schedule fsm.Schedule, change func(*fsm.JobSpec)) *load {
+	t.Helper()
 	l := &load{
 		t: t, c: c, records: cluster.NewRecords(t), spread: time.Duration(schedule.Jitter),
 		since: map[fsm.JobKey]fsm.Time{}, phase: map[fsm.JobKey]fsm.Time{},
@@ -56,6 +62,7 @@ func startLoadOf(t *testing.T, c *cluster.Cluster, n int, schedule fsm.Schedule)
 			Tasks:     []fsm.Task{l.records.Task("main", 0, 0)},
 			History:   fsm.History{Runs: 1000},
 		})
+		change(&specs[i])
 	}
 	put(t, c.Client(0), specs...)
 	for i := range specs {
