@@ -32,6 +32,8 @@ type candidate struct {
 	// capacity at that instant, not before.
 	booked map[fsm.Time]int
 	total  int
+	// strain is how hard its machine works, by its own word; see [Load].
+	strain int
 	// suspect: its heartbeats are missing, though its lease has not lapsed.
 	suspect bool
 	// kept: its room is for work that has waited for long, and for what stands
@@ -50,6 +52,8 @@ type Latency func(from, to string) (rtt time.Duration, known bool)
 type Facts struct {
 	Ready   Readiness
 	Latency Latency
+	// Load is what a node said of its machine lately.
+	Load func(node string) (Load, bool)
 	// Suspect says that a node is to get work only where no other can take it.
 	Suspect func(node string) bool
 }
@@ -64,6 +68,10 @@ func NewCluster(v *fsm.View, facts Facts, now fsm.Time) *Cluster {
 		}
 		if inc, ok := facts.Ready(n.ID); ok && inc == n.Incarnation {
 			c.add(n)
+			if facts.Load != nil {
+				load, _ := facts.Load(n.ID)
+				c.byID[n.ID].strain = load.strain()
+			}
 			c.byID[n.ID].suspect = facts.Suspect != nil && facts.Suspect(n.ID)
 		}
 	}

@@ -47,6 +47,8 @@ type Config struct {
 	Refusals func(node string) (Refusal, bool)
 	// Gossip returns what this node's gossip believes of another. It may be nil.
 	Gossip func(node string) GossipStatus
+	// Load returns what a node said of its machine lately, if anything.
+	Load   func(node string) (Load, bool)
 	Logger *slog.Logger
 }
 

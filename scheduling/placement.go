@@ -79,7 +79,8 @@ func (c *Cluster) take(n *candidate, r *Request) {
 }
 
 // compare orders choices, the better one last: first what is preferred whatever
-// it scores, then the score, then what is free at the instant, then the ID.
+// it scores, then the score, then what is free at the instant, then how hard the
+// machines work, then the ID.
 func compare(a, b *choice, r *Request) int {
 	x, y := a.node, b.node
 	if d := cmp.Or(preferred(x, r)-preferred(y, r), a.score-b.score); d != 0 {
@@ -88,6 +89,7 @@ func compare(a, b *choice, r *Request) int {
 	// Shares of the capacity are compared without dividing.
 	return cmp.Or(
 		cmp.Compare(x.free(r.Start)*y.node.Capacity, y.free(r.Start)*x.node.Capacity),
+		cmp.Compare(y.strain, x.strain),
 		strings.Compare(y.node.ID, x.node.ID),
 	)
 }

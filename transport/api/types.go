@@ -72,8 +72,24 @@ type Node struct {
 	// Running and Armed count the attempts that the node holds.
 	Running int `json:"running"`
 	Armed   int `json:"armed"`
-	// Load is the weight of what runs.
+	// Load is the weight of what runs, by the log.
 	Load int `json:"load"`
+	// Measured is what the node last told the leader of its machine; nil if that is
+	// long ago, or the leader is not to be reached.
+	Measured *NodeLoad `json:"measured,omitempty"`
+}
+
+// NodeLoad is what a node says of its machine. Fields are 0 where its system does
+// not tell.
+type NodeLoad struct {
+	// Average is how many processes wanted a core over the last minute.
+	Average float64 `json:"average"`
+	Cores   int     `json:"cores"`
+	// MemoryTotal and MemoryAvailable are bytes.
+	MemoryTotal     int64 `json:"memory_total"`
+	MemoryAvailable int64 `json:"memory_available"`
+	// Weight is that of the attempts that run, by the node itself.
+	Weight int `json:"weight"`
 }
 
 // Leader is the answer of GET /v1/leader.

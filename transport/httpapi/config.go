@@ -78,6 +78,9 @@ type Cluster interface {
 	// Health holds, by node ID, the nodes that are not well by the leader's own
 	// contact with them: "suspect" or "down".
 	Health() map[string]string
+	// Loads holds, by node ID, what the nodes last told the leader of their
+	// machines. It takes half a second at most, and is empty without a leader.
+	Loads(ctx context.Context) map[string]api.NodeLoad
 }
 
 // Proposer writes to the log.

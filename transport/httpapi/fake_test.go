@@ -344,6 +344,10 @@ func (c fakeCluster) Health() map[string]string {
 	return map[string]string{"id-3": "down", "id-4": "suspect"}
 }
 
+func (c fakeCluster) Loads(context.Context) map[string]api.NodeLoad {
+	return map[string]api.NodeLoad{"id-1": {Average: 0.5, Cores: 4, Weight: 7}}
+}
+
 // fakeCompiler reads a file of one job name a line.
 type fakeCompiler struct{}
 

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"net/http"
 	"slices"
@@ -22,11 +23,13 @@ type cluster struct {
 	voters map[string]bool
 	gossip map[string]string
 	health map[string]string
+	loads  map[string]api.NodeLoad
 }
 
-func (a *API) cluster() cluster {
+func (a *API) cluster(ctx context.Context) cluster {
 	leader, _ := a.cfg.Cluster.Leader()
-	return cluster{leader.ID, a.cfg.Cluster.Voters(), a.cfg.Cluster.Gossip(), a.cfg.Cluster.Health()}
+	c := a.cfg.Cluster
+	return cluster{leader.ID, c.Voters(), c.Gossip(), c.Health(), c.Loads(ctx)}
 }
 
 // listNodes serves GET /v1/nodes, in the order of their names.
@@ -38,7 +41,7 @@ func (a *API) listNodes(r *http.Request) (reader, error) {
 	return func(v views) (reply, error) {
 		rows := []api.Node{}
 		var newest uint64
-		c := a.cluster()
+		c := a.cluster(r.Context())
 		for node := range v.watch.Nodes() {
 			if p.after == nil || node.Name > p.after[0] {
 				rows = append(rows, c.nodeOf(v.watch, node))
@@ -56,6 +59,9 @@ func (c *cluster) nodeOf(v *fsm.View, node *fsm.Node) api.Node {
 	row := api.Node{
 		Node: *node, Leader: node.ID == c.leader, Voter: c.voters[node.ID], Gossip: c.gossip[node.ID],
 		SetStatus: node.Status, Health: cmp.Or(c.health[node.ID], healthOK),
+	}
+	if load, known := c.loads[node.ID]; known {
+		row.Measured = &load
 	}
 	row.Status = statusNow(node.Status, row.Health)
 	for s := range v.HeldBy(node.ID) {
@@ -112,7 +118,7 @@ func (a *API) setNodeStatus(w http.ResponseWriter, r *http.Request) error {
 	if node = v.Node(node.ID); node == nil {
 		return fmt.Errorf("node %s: %w", name, fsm.ErrNotFound)
 	}
-	c := a.cluster()
+	c := a.cluster(r.Context())
 	setIndex(w, max(index, v.Index()))
 	return writeJSON(w, http.StatusOK, c.nodeOf(v, node))
 }

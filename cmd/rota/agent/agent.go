@@ -97,6 +97,8 @@ type Agent struct {
 	reconciler *membership.Reconciler
 	proposer   *proposer
 	registrar  *registrar
+	meter      meter
+	loads      loads
 	peers      *peers
 	clock      *scheduling.Clock
 	leases     *scheduling.Leases

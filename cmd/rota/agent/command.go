@@ -51,7 +51,7 @@ A node that joins later leaves --bootstrap-expect out.`,
 	f.StringVar(&cfg.Region, "region", "", "region of this node")
 	f.StringVar(&cfg.Zone, "zone", "", "zone of this node within its region")
 	f.StringToStringVar(&cfg.Labels, "label", nil, "label of this node as `k=v`; repeatable")
-	f.IntVar(&cfg.Capacity, "capacity", 0, "weight of the work that may run here at once (default 100)")
+	f.Var(capacityFlag{&cfg.Capacity}, "capacity", "weight of the work that may run here at once, or auto: by cores and memory (default 100)")
 	f.StringVar(&cfg.LogLevel, "log-level", "info", "debug, info, warn or error")
 	f.BoolVar(&cfg.LeaveOnStop, "leave-on-stop", false, "leave the cluster for good when stopped")
 	f.DurationVar(&cfg.Drain, "drain", 0, "when stopped, take no more work and let what runs go on for up to this `SPAN`")

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -78,8 +79,12 @@ func (c *Config) complete() error {
 	if c.Drain < 0 || c.Drain > maxDrain {
 		return fmt.Errorf("%w: --drain %s: want a span from 0 to %s", ErrBadConfig, c.Drain, maxDrain)
 	}
-	if c.Capacity == 0 {
+	switch c.Capacity {
+	case 0:
 		c.Capacity = fsm.DefaultCapacity
+	case AutoCapacity:
+		total, _ := memory()
+		c.Capacity = autoCapacity(runtime.NumCPU(), total)
 	}
 	if c.Capacity < 1 || c.Capacity > fsm.MaxWeight {
 		return fmt.Errorf("%w: --capacity %d: want 1 to %d", ErrBadConfig, c.Capacity, fsm.MaxWeight)
@@ -127,6 +132,7 @@ func (c *Config) node(id string, incarnation uint64, version string) fsm.Node {
 	return fsm.Node{
 		ID: id, Name: c.Name, Incarnation: incarnation, HTTPAddr: c.httpAddr(), RaftAddr: c.raftAddr(),
 		Region: c.Region, Zone: c.Zone, Labels: c.Labels, Capacity: c.Capacity,
+		OS: runtime.GOOS, Arch: runtime.GOARCH,
 		Version: version, Status: fsm.NodeReady,
 	}
 }

@@ -29,7 +29,7 @@ type configFile struct {
 	Region          *string           `hcl:"region"`
 	Zone            *string           `hcl:"zone"`
 	Labels          map[string]string `hcl:"labels,optional"`
-	Capacity        *int              `hcl:"capacity"`
+	Capacity        *string           `hcl:"capacity"`
 	LogLevel        *string           `hcl:"log_level"`
 	LeaveOnStop     *bool             `hcl:"leave_on_stop"`
 	Drain           *string           `hcl:"drain"`
@@ -64,7 +64,11 @@ func (c *Config) loadFile(path string, flags *pflag.FlagSet) error {
 	take(&c.BootstrapExpect, f.BootstrapExpect, given("bootstrap-expect"))
 	take(&c.Region, f.Region, given("region"))
 	take(&c.Zone, f.Zone, given("zone"))
-	take(&c.Capacity, f.Capacity, given("capacity"))
+	if f.Capacity != nil && !given("capacity") {
+		if err := (capacityFlag{&c.Capacity}).Set(*f.Capacity); err != nil {
+			return fmt.Errorf("%w: --config %s: capacity = %w", ErrBadConfig, path, err)
+		}
+	}
 	take(&c.LogLevel, f.LogLevel, given("log-level"))
 	take(&c.LeaveOnStop, f.LeaveOnStop, given("leave-on-stop"))
 	if f.Drain != nil && !given("drain") {

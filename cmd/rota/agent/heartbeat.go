@@ -35,9 +35,9 @@ const (
 
 // heartbeat is what an agent says to the leader.
 type heartbeat struct {
-	Node    fsm.Node `json:"node"`
-	Applied uint64   `json:"applied"`
-	Load    int      `json:"load"`
+	Node    fsm.Node        `json:"node"`
+	Applied uint64          `json:"applied"`
+	Load    scheduling.Load `json:"measured"`
 	// Stopping: the node has given its lease up and starts nothing more.
 	Stopping bool `json:"stopping,omitempty"`
 	// Offset is how far the node's wall clock is from cluster time.
@@ -93,7 +93,8 @@ func (a *Agent) beatOnce(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, heartbeatPatience*a.timing.Heartbeat)
 	defer cancel()
-	hb := heartbeat{Node: a.self, Applied: a.store.Index(), Load: a.executor.Load(), Stopping: a.lease.Dropped(), Offset: a.clock.WallOffset()}
+	hb := heartbeat{Node: a.self, Applied: a.store.Index(), Load: a.meter.read(a.clock.Mono()), Stopping: a.lease.Dropped(), Offset: a.clock.WallOffset()}
+	hb.Load.Weight = a.executor.Load()
 	sent := a.clock.Mono()
 	var answer heartbeatAnswer
 	if err := a.callLeader(ctx, pathHeartbeat, hb, &answer, func() error {
@@ -167,6 +168,7 @@ func (a *Agent) answerHeartbeat(hb heartbeat) (heartbeatAnswer, error) {
 		return heartbeatAnswer{}, err
 	}
 	a.registrar.see(hb.Node)
+	a.loads.note(hb.Node.ID, hb.Load, a.clock.Mono())
 	registered := uint64(0)
 	if n := a.store.Read().Node(hb.Node.ID); n != nil && n.Incarnation == hb.Node.Incarnation {
 		registered = n.ModifyIndex

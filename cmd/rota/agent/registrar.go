@@ -56,7 +56,7 @@ func (r *registrar) see(n fsm.Node) {
 // sameNode compares what a node says of itself, not what the cluster says of it.
 func sameNode(a, b *fsm.Node) bool {
 	return a.Name == b.Name && a.Incarnation == b.Incarnation && a.HTTPAddr == b.HTTPAddr && a.RaftAddr == b.RaftAddr &&
-		a.Region == b.Region && a.Zone == b.Zone && a.Capacity == b.Capacity && a.Version == b.Version &&
+		a.Region == b.Region && a.Zone == b.Zone && a.Capacity == b.Capacity && a.OS == b.OS && a.Arch == b.Arch && a.Version == b.Version &&
 		a.Format == b.Format && a.Limits == b.Limits && a.Isolation == b.Isolation && maps.Equal(a.Labels, b.Labels) && a.Status != fsm.NodeLeft && a.Status != fsm.NodeDown
 }
 

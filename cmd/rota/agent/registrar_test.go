@@ -57,6 +57,8 @@ func TestANodeIsRegisteredOnceForEachChange(t *testing.T) {
 			"incarnation": func() { n.Incarnation++ },
 			"address":     func() { n.HTTPAddr += "1" },
 			"capacity":    func() { n.Capacity++ },
+			"os":          func() { n.OS = "plan9" },
+			"arch":        func() { n.Arch = "arm64" },
 			"labels":      func() { n.Labels = map[string]string{"a": "b"} },
 			"region":      func() { n.Region += "r" },
 		} {

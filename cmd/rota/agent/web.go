@@ -73,6 +73,9 @@ func (a *Agent) internal() http.Handler {
 		var request drainRequest
 		answerJSON(w, r, &request, func() (any, error) { return struct{}{}, a.answerDrain(r.Context(), request) })
 	})
+	mux.HandleFunc("GET "+pathLoads, func(w http.ResponseWriter, r *http.Request) {
+		answerJSON(w, r, nil, func() (any, error) { return a.loads.all(a.clock.Mono()), nil })
+	})
 	mux.HandleFunc("GET "+pathStats, func(w http.ResponseWriter, r *http.Request) {
 		answerJSON(w, r, nil, func() (any, error) { return membership.LocalStats(a.raft.Raft()) })
 	})

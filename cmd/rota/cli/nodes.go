@@ -37,7 +37,7 @@ func (a *app) nodesCommand() *cobra.Command {
 func nodesTable(nodes []api.Node, now time.Time) *render.Table {
 	t := &render.Table{Columns: []render.Column{
 		{Title: "NODE"}, {Title: "STATUS"}, {Title: "SET BY", Flexible: true}, {Title: "ROLE"}, {Title: "GOSSIP"}, {Title: "LOAD", Right: true},
-		{Title: "RUNNING", Right: true}, {Title: "ARMED", Right: true}, {Title: "PLACE", Flexible: true},
+		{Title: "CPU", Right: true}, {Title: "MEMORY", Right: true}, {Title: "RUNNING", Right: true}, {Title: "ARMED", Right: true}, {Title: "PLACE", Flexible: true},
 		{Title: "LIMITS", Flexible: true},
 		{Title: "HTTP"}, {Title: "VERSION", Flexible: true},
 	}}
@@ -45,10 +45,27 @@ func nodesTable(nodes []api.Node, now time.Time) *render.Table {
 		n := &nodes[i]
 		t.Add(render.Text(n.Name), render.Cell{Text: nodeStatus(n, now), Style: render.NodeStyle(n.Status)}, render.Text(setBy(n, now)),
 			render.Text(nodeRole(n)), render.Text(n.Gossip), render.Text(fmt.Sprintf("%d/%d", n.Load, n.Capacity)),
-			render.Text(fmt.Sprint(n.Running)), render.Text(fmt.Sprint(n.Armed)),
+			render.Text(cpuOf(n.Measured)), render.Text(memoryOf(n.Measured)), render.Text(fmt.Sprint(n.Running)), render.Text(fmt.Sprint(n.Armed)),
 			render.Text(strings.Trim(n.Region+"/"+n.Zone, "/")), render.Text(n.Limits), render.Text(n.HTTPAddr), render.Text(n.Version))
 	}
 	return t
+}
+
+// cpuOf is how many processes want a core, of how many cores.
+func cpuOf(l *api.NodeLoad) string {
+	if l == nil || l.Cores == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f/%d", l.Average, l.Cores)
+}
+
+// memoryOf is how much memory is taken, of how much there is.
+func memoryOf(l *api.NodeLoad) string {
+	if l == nil || l.MemoryTotal == 0 {
+		return ""
+	}
+	const gib = 1 << 30
+	return fmt.Sprintf("%.1f/%.1fG", float64(l.MemoryTotal-l.MemoryAvailable)/gib, float64(l.MemoryTotal)/gib)
 }
 
 // nodeStatus is what a node is right now, then what was said of it if that is
