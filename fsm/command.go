@@ -37,6 +37,9 @@ const (
 	OpDeletePool       Opcode = 22
 	OpDrainNode        Opcode = 23
 	OpEvictShards      Opcode = 24
+	OpPutSettings      Opcode = 25
+	OpStartScaling     Opcode = 26
+	OpAdvanceScaling   Opcode = 27
 )
 
 // An entry is an envelope of six bytes and a msgpack body:
@@ -108,6 +111,9 @@ var dispatch = makeDispatch(
 	def(OpDeletePool, "delete_pool", applyDeletePool),
 	def(OpDrainNode, "drain_node", applyDrainNode),
 	def(OpEvictShards, "evict_shards", applyEvictShards),
+	def(OpPutSettings, "put_settings", applyPutSettings),
+	def(OpStartScaling, "start_scaling", applyStartScaling),
+	def(OpAdvanceScaling, "advance_scaling", applyAdvanceScaling),
 )
 
 func makeDispatch(defs ...opDef) map[Opcode]opDef {

@@ -38,6 +38,9 @@ var commandTypes = map[Opcode]func() any{
 	OpDeletePool:       func() any { return new(DeletePool) },
 	OpDrainNode:        func() any { return new(DrainNode) },
 	OpEvictShards:      func() any { return new(EvictShards) },
+	OpPutSettings:      func() any { return new(PutSettings) },
+	OpStartScaling:     func() any { return new(StartScaling) },
+	OpAdvanceScaling:   func() any { return new(AdvanceScaling) },
 }
 
 // TestCommandEncodings pins the bytes of every command, each field filled: a

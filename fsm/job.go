@@ -82,6 +82,11 @@ type JobSpec struct {
 	Notify []Notify `codec:"no,omitempty" json:"notify,omitempty"`
 	// Priority is 0 to 100; nil means DefaultPriority.
 	Priority *int `codec:"pr,omitempty" json:"priority,omitempty"`
+	// Region is where the job runs; empty means anywhere.
+	Region string `codec:"re,omitempty" json:"region,omitempty"`
+	// RegionPolicy says what becomes of work that the region has no room for;
+	// empty means RegionPrefer.
+	RegionPolicy string `codec:"rp,omitempty" json:"region_policy,omitempty"`
 	// Placing holds for every task.
 	Placing
 }
@@ -175,6 +180,14 @@ type Blackout struct {
 	Cron     string   `codec:"c,omitempty" json:"cron,omitempty"`
 	Duration Duration `codec:"d,omitempty" json:"duration,omitempty"`
 }
+
+// Policies of a job with a region.
+const (
+	// RegionPrefer: what finds no place there runs in the nearest other region.
+	RegionPrefer = "prefer"
+	// RegionRequire: it waits.
+	RegionRequire = "require"
+)
 
 // Drivers of a task.
 const (

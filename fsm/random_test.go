@@ -146,6 +146,8 @@ func (a *author) step() (Opcode, any) {
 		for r := range v.Replacing() {
 			return OpReplaceRuns, ReplaceRuns{a.now, r.ID}
 		}
+	case n < 55:
+		return a.scale(v)
 	}
 	if s, event := a.anyEvent(v); s != nil {
 		return a.command(v, s, event)
@@ -242,6 +244,27 @@ func (a *author) nodeEvent(v *View) (Opcode, any) {
 		next.Name = authorNodes[a.rng.IntN(3)]
 	}
 	return OpRegisterNode, RegisterNode{a.now, next}
+}
+
+// scale changes the settings, or begins or carries on a change of size.
+func (a *author) scale(v *View) (Opcode, any) {
+	var last *ScaleEvent
+	for e := range v.ScaleEvents() {
+		last = e
+	}
+	switch n := a.rng.IntN(4); {
+	case n == 0:
+		s := ClusterSettings{Autoscale: Autoscale{Provider: ProviderStandby, Min: a.rng.IntN(2), Max: 3}}
+		s.RegionLatency = []RegionLatency{{[2]string{"b", "a"}, Duration(second)}, {[2]string{"a", "c"}, Duration(1 + a.rng.IntN(9))}}
+		return OpPutSettings, PutSettings{a.now, "author", v.Settings().ModifyIndex * uint64(a.rng.IntN(2)), s}
+	case last == nil || last.Ended() || n == 1:
+		e := ScaleEvent{Kind: []string{ScaleUp, ScaleDown}[a.rng.IntN(2)], At: a.now, Load: 0.9, Steps: make([]ScaleStep, 1+a.rng.IntN(3))}
+		return OpStartScaling, StartScaling{e, v.Settings().ModifyIndex}
+	}
+	i := a.rng.IntN(len(last.Steps))
+	s := last.Steps[i]
+	s.State = []string{ScaleDraining, ScaleRemoving, ScaleDone, ScaleFailed}[a.rng.IntN(4)]
+	return OpAdvanceScaling, AdvanceScaling{a.now, last.Index, i, last.Steps[i].State, last.Steps[i].Tries, s}
 }
 
 func (a *author) startRun(k JobKey) (Opcode, any) {

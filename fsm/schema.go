@@ -24,6 +24,7 @@ const (
 	tableNotifications = "notifications"
 	tableNotifyStats   = "notify_stats"
 	tablePools         = "pools"
+	tableScaling       = "scaling"
 )
 
 // Secondary indexes.
@@ -158,6 +159,7 @@ func schema() *memdb.DBSchema {
 		tableOf(tableStats, index(indexID, func(s *JobStats) []byte { return jobKey(JobKey{s.Namespace, s.Job}) })),
 		tableOf(tableSettings, index(indexID, func(*Settings) []byte { return text("settings") })),
 		tableOf(tablePools, index(indexID, func(p *Pool) []byte { return text(p.Name) })),
+		tableOf(tableScaling, index(indexID, func(e *ScaleEvent) []byte { return number(e.Index) })),
 		tableOf(tableFollows, index(indexID, func(f *Follow) []byte { return followKey(f.Namespace, f.Upstream, f.Job) })),
 		tableOf(tableNotifications, notificationIndexes()...),
 		tableOf(tableNotifyStats, index(indexID, func(*NotifyStats) []byte { return text("notifications") })),

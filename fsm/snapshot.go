@@ -53,6 +53,7 @@ var rowTypes = []rowType{
 	{12, tableNotifications, func() any { return new(Notification) }},
 	{13, tableNotifyStats, func() any { return new(NotifyStats) }},
 	{21, tablePools, func() any { return new(Pool) }},
+	{22, tableScaling, func() any { return new(ScaleEvent) }},
 }
 
 type snapshot struct{ view *View }

@@ -30,6 +30,7 @@ func busy(t testing.TB) *lab {
 		}
 	}
 	l.must(OpApplyFile, ApplyFile{Pools: []PutPool{{"db", 3}}})
+	l.must(OpStartScaling, StartScaling{Event: ScaleEvent{Kind: ScaleUp, Steps: make([]ScaleStep, 1)}})
 	follower := spec("follower", 0)
 	follower.After = []string{"job-1"}
 	l.put(follower)

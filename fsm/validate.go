@@ -79,6 +79,7 @@ func (s *JobSpec) Validate() []*FieldError {
 		v.graph(s)
 	}
 	v.duration("timeout", s.Timeout)
+	v.region(s)
 	v.placing("", &s.Placing)
 	if s.Priority != nil {
 		v.between("priority", int64(*s.Priority), 0, MaxPriority)
@@ -90,6 +91,16 @@ func (s *JobSpec) Validate() []*FieldError {
 		v.add("job", "its content takes %d bytes, at most %d are allowed", n, MaxSpecBytes)
 	}
 	return v.errs
+}
+
+func (v *validator) region(s *JobSpec) {
+	if s.Region != "" {
+		v.name("region", s.Region)
+	}
+	v.oneOf("region_policy", s.RegionPolicy, RegionPrefer, RegionRequire)
+	if s.RegionPolicy != "" && s.Region == "" {
+		v.add("region_policy", "is of no use without a region")
+	}
 }
 
 // indexed names one of several blocks that have no name of their own.

@@ -33,6 +33,8 @@ type planInput struct {
 	now             time.Time
 	removeDeadAfter time.Duration
 	minVoters       int
+	// given says that a server was given up on purpose; nil means none.
+	given func(raft.ServerID) bool
 	// minFormat is the log format that a new member must know.
 	minFormat int
 }
@@ -84,6 +86,8 @@ func (in planInput) goneForGood(s raft.Server) (reason string, gone bool) {
 	switch {
 	case known && m.Status == StatusAlive:
 		return "", false
+	case in.given != nil && in.given(s.ID):
+		return "it was given up", true
 	case known && m.Status == StatusLeft:
 		return "it left", true
 	case known && m.Status == StatusReplaced:

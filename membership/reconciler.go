@@ -39,13 +39,18 @@ type ReconcilerConfig struct {
 	Members MemberSource
 	Stats   StatsFetcher
 	Logger  *slog.Logger
+	// RemoveDeadAfter returns how long a server may be dead before it is removed;
+	// nil means ten minutes.
+	RemoveDeadAfter func() time.Duration
+	// Gone says that a server is meant to be gone: it is removed at once. nil
+	// means that none is.
+	Gone func(id raft.ServerID) bool
 	// MinFormat returns the log format that the cluster writes: a member that
 	// does not know it is kept out. nil means any.
 	MinFormat func() int
 
 	MaxVoters            int           // default 5
 	MinVoters            int           // a dead voter stays rather than fewer vote; default 3
-	RemoveDeadAfter      time.Duration // default 10 min
 	StabilizationTime    time.Duration // healthy this long before it votes, dead this long before it is relieved; default 10 s
 	LastContactThreshold time.Duration // unhealthy without the leader for longer; default 2 s
 	MaxTrailingLogs      uint64        // unhealthy further behind the leader; default 1000
@@ -55,11 +60,16 @@ type ReconcilerConfig struct {
 func (c ReconcilerConfig) withDefaults() ReconcilerConfig {
 	setDefault(&c.MaxVoters, 5)
 	setDefault(&c.MinVoters, 3)
-	setDefault(&c.RemoveDeadAfter, 10*time.Minute)
 	setDefault(&c.StabilizationTime, 10*time.Second)
 	setDefault(&c.LastContactThreshold, 2*time.Second)
 	setDefault(&c.MaxTrailingLogs, 1000)
 	setDefault(&c.Interval, 2*time.Second)
+	if c.RemoveDeadAfter == nil {
+		c.RemoveDeadAfter = func() time.Duration { return 10 * time.Minute }
+	}
+	if c.Gone == nil {
+		c.Gone = func(raft.ServerID) bool { return false }
+	}
 	if c.MinFormat == nil {
 		c.MinFormat = func() int { return 0 }
 	}
@@ -138,7 +148,8 @@ func (r *Reconciler) pass(ctx context.Context, members []Member) error {
 			members:         members,
 			unseen:          r.unseen,
 			now:             now,
-			removeDeadAfter: r.cfg.RemoveDeadAfter,
+			removeDeadAfter: r.cfg.RemoveDeadAfter(),
+			given:           r.cfg.Gone,
 			minVoters:       r.cfg.MinVoters,
 			minFormat:       r.cfg.MinFormat(),
 		})

@@ -9,7 +9,7 @@ import (
 var jobSchema = &hcl.BodySchema{
 	Attributes: []hcl.AttributeSchema{
 		{Name: "description"}, {Name: "labels"}, {Name: "namespace"}, {Name: "timeout"}, {Name: "after"}, {Name: "expected_duration"},
-		{Name: "priority"},
+		{Name: "priority"}, {Name: "region"}, {Name: "region_policy"},
 	},
 	Blocks: []hcl.BlockHeaderSchema{
 		{Type: "history"}, {Type: "schedule"}, {Type: "task", LabelNames: []string{"name"}}, {Type: "param", LabelNames: []string{"name"}},
@@ -43,6 +43,9 @@ func decodeJob(file *fields, block *hcl.Block, namespace string) *jobBlock {
 		Labels:      j.table("labels"),
 		Timeout:     j.duration("timeout"),
 		After:       j.texts("after", false),
+
+		Region:       j.text("region"),
+		RegionPolicy: j.word("region_policy", fsm.RegionPrefer, fsm.RegionRequire),
 
 		ExpectedDuration: j.duration("expected_duration"),
 		Priority:         j.priority(),

@@ -17,7 +17,6 @@ import (
 // file itself.
 var notYetNames = map[string][]string{
 	"job": {
-		"region", "region_policy",
 		"retry", "stop_after", "on_node_loss", "for_each",
 	},
 	"task": {

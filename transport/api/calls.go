@@ -337,6 +337,32 @@ func (c *Client) Notifications(ctx context.Context, filter NotificationFilter, p
 	return list, err
 }
 
+// RTT returns the round trips in the cluster, as the node that is asked estimates
+// them.
+func (c *Client) RTT(ctx context.Context) (RTT, error) {
+	rtt, _, err := read[RTT](ctx, c, "/v1/nodes/rtt", url.Values{}, Read{})
+	return rtt, err
+}
+
+// Settings returns the cluster's settings.
+func (c *Client) Settings(ctx context.Context, opt Read) (fsm.Settings, error) {
+	s, _, err := read[fsm.Settings](ctx, c, "/v1/settings", url.Values{}, opt)
+	return s, err
+}
+
+// PutSettings replaces the cluster's settings. CodeConflict means that they were
+// changed since IfIndex.
+func (c *Client) PutSettings(ctx context.Context, s PutSettings) (fsm.Settings, error) {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return fsm.Settings{}, fmt.Errorf("encoding the settings: %w", err)
+	}
+	return write[fsm.Settings](ctx, c, request{
+		method: http.MethodPut, path: "/v1/settings",
+		header: http.Header{"Content-Type": {"application/json"}}, body: body,
+	})
+}
+
 // Leader returns the node that leads; CodeNoLeader if none is known.
 func (c *Client) Leader(ctx context.Context) (Leader, error) {
 	leader, _, err := read[Leader](ctx, c, "/v1/leader", url.Values{}, Read{})

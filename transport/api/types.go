@@ -139,6 +139,34 @@ type NodeStatus struct {
 	Force bool `json:"force,omitempty"`
 }
 
+// PutSettings is the body of PUT /v1/settings. It replaces everything: read the
+// settings, change them, and send them with the ModifyIndex that they had.
+type PutSettings struct {
+	fsm.ClusterSettings
+	// By says who asks, for people.
+	By string `json:"by,omitempty"`
+	// IfIndex, if not 0, is the modify_index of the settings as they were read.
+	IfIndex uint64 `json:"if_index,omitempty"`
+}
+
+// RTT is the answer of GET /v1/nodes/rtt: round trips as the answering node
+// estimates them.
+type RTT struct {
+	// Nodes are names; Milliseconds has a row and a column for each, null where
+	// nothing is known yet.
+	Nodes        []string     `json:"nodes"`
+	Milliseconds [][]*float64 `json:"rtt_ms"`
+	Regions      []RegionRTT  `json:"regions"`
+}
+
+// RegionRTT is the round trip between two regions.
+type RegionRTT struct {
+	Regions      [2]string `json:"regions"`
+	Milliseconds float64   `json:"rtt_ms"`
+	// Source is "measured" or "declared".
+	Source string `json:"source"`
+}
+
 // Event is one server-sent event of GET /v1/events.
 type Event struct {
 	Index uint64 `json:"index"`

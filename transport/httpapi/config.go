@@ -81,6 +81,8 @@ type Cluster interface {
 	// Loads holds, by node ID, what the nodes last told the leader of their
 	// machines. It takes half a second at most, and is empty without a leader.
 	Loads(ctx context.Context) map[string]api.NodeLoad
+	// RTT is what this node knows of the round trips in the cluster.
+	RTT() api.RTT
 }
 
 // Proposer writes to the log.

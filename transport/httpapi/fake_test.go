@@ -348,6 +348,8 @@ func (c fakeCluster) Loads(context.Context) map[string]api.NodeLoad {
 	return map[string]api.NodeLoad{"id-1": {Average: 0.5, Cores: 4, Weight: 7}}
 }
 
+func (c fakeCluster) RTT() api.RTT { return api.RTT{Nodes: []string{"n1"}} }
+
 // fakeCompiler reads a file of one job name a line.
 type fakeCompiler struct{}
 

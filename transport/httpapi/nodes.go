@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/transport/api"
@@ -143,9 +141,10 @@ func checkNodeStatus(body *api.NodeStatus) error {
 	default:
 		return badRequest("status %.40q: want one of ready, draining, maintenance, standby", string(body.Status))
 	}
+	if err := checkBy(body.By); err != nil {
+		return err
+	}
 	switch {
-	case len(body.By) > fsm.MaxStatusBy || strings.ContainsFunc(body.By, unicode.IsControl):
-		return badRequest("by: want at most %d bytes without control characters", fsm.MaxStatusBy)
 	case body.Deadline < 0 || body.Deadline > maxDrain:
 		return badRequest("deadline %s: want a span from 0 to %s", body.Deadline, maxDrain)
 	case body.Force && body.Deadline != 0:

@@ -23,6 +23,8 @@ func (a *API) routes() *http.ServeMux {
 		"/healthz":         {"GET": a.health},
 		"/readyz":          {"GET": a.ready},
 		"/v1/nodes":        {"GET": a.read(a.listNodes)},
+		"/v1/nodes/rtt":    {"GET": a.nodesRTT},
+		"/v1/settings":     {"GET": a.read(a.getSettings), "PUT": a.write(a.putSettings)},
 		"/v1/leader":       {"GET": a.leader},
 		"/v1/pools":        {"GET": a.read(a.listPools)},
 		"/v1/pools/{name}": {"DELETE": a.write(a.deletePool)},

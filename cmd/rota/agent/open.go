@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/rota-scheduler/rota/cmd/rota/agent/raftnode"
+	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/membership"
 	"github.com/rota-scheduler/rota/scheduling/executor"
 	"github.com/rota-scheduler/rota/scheduling/executor/proc"
@@ -208,17 +209,23 @@ func (a *Agent) openGossip() error {
 		Raft: a.raft.Raft(), LocalID: raft.ServerID(a.self.ID), Members: a.gossip, Stats: a.fetchStats, Logger: a.logger,
 		MinFormat: func() int { return a.store.Read().Settings().Format },
 		Interval:  reconcileEvery * a.seams.Pace, StabilizationTime: stableAfter * a.seams.Pace,
-		LastContactThreshold: contactWithin * a.seams.Pace, RemoveDeadAfter: removeDeadAfter * a.seams.Pace,
+		LastContactThreshold: contactWithin * a.seams.Pace,
+		RemoveDeadAfter: func() time.Duration {
+			return time.Duration(a.store.Read().Settings().DeadFor()) * a.seams.Pace
+		},
+		Gone: func(id raft.ServerID) bool {
+			n := a.store.Read().Node(string(id))
+			return n != nil && n.Status == fsm.NodeLeft
+		},
 	})
 	return err
 }
 
 // What autopilot goes by.
 const (
-	reconcileEvery  = 2 * time.Second
-	stableAfter     = 10 * time.Second
-	contactWithin   = 2 * time.Second
-	removeDeadAfter = 10 * time.Minute
+	reconcileEvery = 2 * time.Second
+	stableAfter    = 10 * time.Second
+	contactWithin  = 2 * time.Second
 )
 
 // hasState says whether this node has raft state, its own or a leader's.

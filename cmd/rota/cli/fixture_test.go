@@ -67,6 +67,20 @@ func someNodes() []api.Node {
 	}
 }
 
+func someRTT() api.RTT {
+	return api.RTT{
+		Nodes: []string{"n1", "n2"}, Milliseconds: [][]*float64{{new(0.0), new(5.04)}, {new(5.04), nil}},
+		Regions: []api.RegionRTT{{Regions: [2]string{"cn-east", "us"}, Milliseconds: 120, Source: "declared"}},
+	}
+}
+
+func someSettings() fsm.Settings {
+	return fsm.Settings{
+		Format: 2, SetBy: "ann@ops1", SetAt: at(-time.Hour), ModifyIndex: 7,
+		ClusterSettings: fsm.ClusterSettings{RegionLatency: []fsm.RegionLatency{{Regions: [2]string{"cn-east", "us"}, RTT: fsm.Duration(120 * time.Millisecond)}}},
+	}
+}
+
 // failedRun has a retry, a failure with output, and a task that never started.
 func failedRun() api.Run {
 	run := someRuns()[2]

@@ -13,11 +13,15 @@ import (
 )
 
 func (a *app) nodesCommand() *cobra.Command {
-	return &cobra.Command{
+	var rtt bool
+	cmd := &cobra.Command{
 		Use:   "nodes",
 		Short: "List the nodes, their health and their load",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if rtt {
+				return a.showRTT(cmd)
+			}
 			client, err := a.client(cmd)
 			if err != nil {
 				return err
@@ -32,6 +36,8 @@ func (a *app) nodesCommand() *cobra.Command {
 			return a.showTable(cmd, list, func() *render.Table { return nodesTable(list.Items, a.now()) })
 		},
 	}
+	cmd.Flags().BoolVar(&rtt, "rtt", false, "show the round trips between nodes and between regions instead")
+	return cmd
 }
 
 func nodesTable(nodes []api.Node, now time.Time) *render.Table {

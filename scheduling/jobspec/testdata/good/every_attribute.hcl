@@ -5,6 +5,8 @@ job "nightly-report" {
   labels      = { team = "data", tier = 2, "on call" = true }
 
   expected_duration = "1h"
+  region            = "cn-east"
+  region_policy     = "require"
 
   notify "webhook" {
     on      = ["success", "failure", "retry", "missed", "lost", "slow"]
