@@ -92,7 +92,7 @@ func bridge(t *testing.T, r *rand.Rand) {
 // a follower to the leader, from the leader to all, from all to the leader.
 func oneWay(t *testing.T, r *rand.Rand) {
 	w := newWorld(t, r, cluster.Options{})
-	for _, tc := range []struct {
+	cases := []struct {
 		what string
 		cut  func(leader, follower int)
 	}{
@@ -100,7 +100,11 @@ func oneWay(t *testing.T, r *rand.Rand) {
 		{"a follower is not heard by the leader", func(l, f int) { w.network.CutOneWay(f, l) }},
 		{"the leader is not heard", func(l, _ int) { w.others(l, func(o int) { w.network.CutOneWay(l, o) }) }},
 		{"the leader hears nobody", func(l, _ int) { w.others(l, func(o int) { w.network.CutOneWay(o, l) }) }},
-	} {
+	}
+	if hurried() {
+		cases = cases[2:]
+	}
+	for _, tc := range cases {
 		leader, follower := w.c.Leader(), w.someFollower()
 		w.trouble(fmt.Sprintf("%s (leader %s, follower %s)", tc.what, leader.Name, follower.Name), cutFor,
 			func() { tc.cut(w.index(leader), w.index(follower)) }, w.network.MendAll)
@@ -121,7 +125,7 @@ func (w *world) others(but int, do func(i int)) {
 // some that overtake others.
 func slowNetwork(t *testing.T, r *rand.Rand) {
 	w := newWorld(t, r, cluster.Options{})
-	for _, tc := range []struct {
+	cases := []struct {
 		what string
 		link netswitch.Link
 	}{
@@ -129,7 +133,11 @@ func slowNetwork(t *testing.T, r *rand.Rand) {
 		{"a tenth lost", netswitch.Link{Delay: time.Millisecond, Loss: 0.1}},
 		{"a quarter overtakes", netswitch.Link{Delay: 20 * time.Millisecond, Jitter: 10 * time.Millisecond, Reorder: 0.25}},
 		{"all of it", netswitch.Link{Delay: 50 * time.Millisecond, Jitter: 20 * time.Millisecond, Loss: 0.1, Reorder: 0.1, Rate: 1 << 20}},
-	} {
+	}
+	if hurried() {
+		cases = cases[3:]
+	}
+	for _, tc := range cases {
 		w.trouble(tc.what, cutFor, func() { w.network.SetAll(tc.link) }, func() { w.network.SetAll(netswitch.Link{}) })
 	}
 	w.judge()

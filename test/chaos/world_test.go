@@ -39,6 +39,7 @@ type world struct {
 	load    *load
 	editors *editors
 	states  map[uint64]seenState
+	stood   []standstill
 }
 
 // seenState is the first state that was seen at an index, and whose it was.
