@@ -189,7 +189,7 @@ func (e *editors) look(ctx context.Context, evidence *cluster.Evidence) error {
 	}
 	for _, one := range e.all {
 		runs, err := client.Runs(ctx, api.RunFilter{Job: one.job.Name}, all, api.Read{Consistent: true})
-		if err != nil {
+		if err != nil && api.ErrorCode(err) != api.CodeNotFound { // the job may be deleted
 			return err
 		}
 		evidence.Runs = append(evidence.Runs, runs.Items...)

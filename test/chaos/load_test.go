@@ -62,8 +62,9 @@ func kinds() []kind {
 		{"by", 2, time.Second, cluster.Terms{Again: true, Within: startBy}, late, func(s *fsm.JobSpec, _ *cluster.Records) {
 			s.Schedules[0].StartDeadline = fsm.Duration(startBy)
 		}},
-		{"slow", 1, 5 * time.Second, again, nil, func(s *fsm.JobSpec, r *cluster.Records) {
-			s.Tasks[0].Args = r.Watched("main", 4*time.Second, 0).Args
+		// It lives for longer than what is lost with a node waits.
+		{"slow", 1, 10 * time.Second, again, nil, func(s *fsm.JobSpec, r *cluster.Records) {
+			s.Tasks[0].Args = r.Watched("main", 9*time.Second, 0).Args
 		}},
 	}
 }
