@@ -75,6 +75,10 @@ func (e *Executor) consider(ctx context.Context, quiet, watch *fsm.View, s *fsm.
 		return // armed for a life of this agent that has not begun: impossible here
 	case !run.Opened:
 		e.considerGate(ctx, quiet, watch, run, s, p)
+	case !e.conditionMet(quiet, run):
+		// It was opened on what its first node knew. That node may have been lost
+		// with the end of an earlier run, which is then run again (rule 20).
+		watchCondition(watch, run)
 	default:
 		e.tryStart(ctx, quiet, run, s, p)
 	}
@@ -122,12 +126,17 @@ func (e *Executor) considerGate(ctx context.Context, quiet, watch *fsm.View, run
 	case run.Overlap == fsm.OverlapForbid && !s.Maybe:
 		e.decline(ctx, s.Ref(), fsm.ReportSkipped, p)
 	default:
-		for _, id := range run.Condition {
-			watch.Run(id)
-		}
+		watchCondition(watch, run)
 		if run.StartDeadline != 0 && !s.Maybe {
 			p.at(run.StartDeadline + 1)
 		}
+	}
+}
+
+// watchCondition has the next pass come when one of the runs ends.
+func watchCondition(watch *fsm.View, run *fsm.Run) {
+	for _, id := range run.Condition {
+		watch.Run(id)
 	}
 }
 

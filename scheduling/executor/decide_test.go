@@ -59,6 +59,36 @@ func TestConditionByLocalKnowledge(t *testing.T) {
 	}
 }
 
+// TestConditionAfterALoss: a node started a run because it knew the end of the one
+// before, and was lost before the log did. Both are run again, one after the other.
+func TestConditionAfterALoss(t *testing.T) {
+	bubble(t, func(r *rig) {
+		j := job{name: "a"}
+		r.put(j)
+		first, second := r.arm(j, elsewhere, 1), r.arm(j, elsewhere, 1)
+		started := fsm.ReportAttempts{Node: elsewhere, Incarnation: 1}
+		lost := fsm.DisplaceShards{Kind: fsm.DisplaceLose}
+		for _, ref := range []fsm.AttemptRef{first, second} {
+			started.Reports = append(started.Reports, fsm.Report{AttemptRef: ref, Kind: fsm.ReportStarted})
+			lost.Items = append(lost.Items, ref)
+		}
+		r.apply(fsm.OpReportAttempts, started)
+		r.apply(fsm.OpDisplaceShards, lost)
+		r.armPending()
+		again := r.shard(first.RunID).Ref()
+		if _, started := r.procs.started(again); !started {
+			t.Fatal("the first run was not started again")
+		}
+		r.after(time.Second)
+		r.wantIdle(r.shard(second.RunID).Ref())
+		r.procs.end(again, proc.Succeeded)
+		r.after(step)
+		if _, started := r.procs.started(r.shard(second.RunID).Ref()); !started {
+			t.Error("the second run did not follow")
+		}
+	})
+}
+
 func TestASkippedRunHereIsNoLongerWaitedFor(t *testing.T) {
 	bubble(t, func(r *rig) {
 		j := job{name: "a"}

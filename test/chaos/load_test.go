@@ -63,7 +63,7 @@ func kinds() []kind {
 			s.Schedules[0].StartDeadline = fsm.Duration(startBy)
 		}},
 		// It lives for longer than what is lost with a node waits.
-		{"slow", 1, 10 * time.Second, again, nil, func(s *fsm.JobSpec, r *cluster.Records) {
+		{"slow", 3, 10 * time.Second, again, nil, func(s *fsm.JobSpec, r *cluster.Records) {
 			s.Tasks[0].Args = r.Watched("main", 9*time.Second, 0).Args
 		}},
 	}

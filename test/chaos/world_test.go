@@ -201,9 +201,11 @@ func (w *world) judgeStates() {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
-	client := w.c.Leader().Client()
 	for _, key := range slices.SortedFunc(maps.Keys(w.load.kinds), compareKeys) {
-		if _, err := client.PauseJob(ctx, key, patience); err != nil {
+		if err := pollSlowly(ctx, func() error { // it may lose its leader on a busy machine
+			_, err := w.c.Up()[0].Client().PauseJob(ctx, key, patience)
+			return err
+		}); err != nil {
 			w.t.Errorf("pausing %s: %v", key, err)
 		}
 	}
