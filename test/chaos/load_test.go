@@ -90,17 +90,21 @@ func startLoad(t *testing.T, c *cluster.Cluster) *load {
 			l.kinds[spec.Key()] = k
 		}
 	}
-	client := c.Leader().Client()
-	if _, err := client.PutJobs(t.Context(), specs, false); err != nil {
-		t.Fatalf("applying the load: %v", err)
-	}
-	for key := range l.kinds {
-		job, err := client.Job(t.Context(), key, 0)
-		if err != nil {
-			t.Fatal(err)
+	// A busy machine may change its leader just now; to apply again is harmless.
+	cluster.Eventually(t, patience, "the load", func() error {
+		client := c.Leader().Client()
+		if _, err := client.PutJobs(t.Context(), specs, false); err != nil {
+			return err
 		}
-		l.since[key] = job.CreatedAt
-	}
+		for key := range l.kinds {
+			job, err := client.Job(t.Context(), key, 0)
+			if err != nil {
+				return err
+			}
+			l.since[key] = job.CreatedAt
+		}
+		return nil
+	})
 	return l
 }
 
