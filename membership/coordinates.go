@@ -52,6 +52,9 @@ type coordinates struct {
 	mu    sync.Mutex
 	pings int // answers that this node's own place rests on
 	known map[string]place
+	// frozen holds, of each node that is gone, the round trips to the others as
+	// they were then: the places of those who go on move, its own does not.
+	frozen map[string]map[string]time.Duration
 }
 
 // place is where a node says it is.
@@ -71,6 +74,7 @@ func newCoordinates(self string, member func(id string) bool, logger *slog.Logge
 	}
 	return &coordinates{
 		client: client, self: self, member: member, log: logger, known: make(map[string]place),
+		frozen: make(map[string]map[string]time.Duration),
 	}, nil
 }
 
@@ -104,6 +108,7 @@ func (c *coordinates) NotifyPingComplete(other *memberlist.Node, rtt time.Durati
 			gone := id != other.Name && !c.member(id)
 			if gone {
 				c.client.ForgetNode(id)
+				delete(c.frozen, id)
 			}
 			return gone
 		})
@@ -145,26 +150,62 @@ func parts(p *coordinate.Coordinate) []*float64 {
 	return append(list, &p.Error, &p.Adjustment, &p.Height)
 }
 
-// Distances are the round trips between nodes as they were estimated at one
-// moment. They may be read concurrently.
-type Distances struct{ places map[string]place }
-
-// Distances returns what this node knows. Nodes that do not answer any more keep
-// the place that they had last, so that one still knows what is near them.
-func (g *Gossip) Distances() Distances { return g.coordinates.distances() }
-
-func (c *coordinates) distances() Distances {
+// gone notes that a node does not answer any more.
+func (c *coordinates) gone(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if _, measured := c.known[id]; !measured || c.frozen[id] != nil {
+		return
+	}
+	d := c.distances()
+	trips := make(map[string]time.Duration, len(d.places))
+	for other := range d.places {
+		if rtt, known := d.RTT(id, other); known {
+			trips[other] = rtt
+		}
+	}
+	c.frozen[id] = trips
+}
+
+// back notes that a node answers again.
+func (c *coordinates) back(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.frozen, id)
+}
+
+// Distances are the round trips between nodes as they were estimated at one
+// moment. They may be read concurrently.
+type Distances struct {
+	places map[string]place
+	frozen map[string]map[string]time.Duration // its maps never change
+}
+
+// Distances returns what this node knows. What is known of a node that does not
+// answer any more stays as it was, so that one still knows what is near it.
+func (g *Gossip) Distances() Distances {
+	c := g.coordinates
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.distances()
+}
+
+// distances needs the lock.
+func (c *coordinates) distances() Distances {
 	places := maps.Clone(c.known)
 	places[c.self] = c.own()
 	maps.DeleteFunc(places, func(_ string, p place) bool { return p.pings < settled })
-	return Distances{places}
+	return Distances{places, maps.Clone(c.frozen)}
 }
 
 // RTT returns the estimated round trip between two nodes; known is false while one
 // of them has not been measured for long enough.
 func (d Distances) RTT(a, b string) (rtt time.Duration, known bool) {
+	for _, pair := range [][2]string{{a, b}, {b, a}} {
+		if rtt, known := d.frozen[pair[0]][pair[1]]; known && a != b {
+			return rtt, true
+		}
+	}
 	from, there := d.places[a]
 	to, too := d.places[b]
 	if !there || !too {

@@ -22,6 +22,8 @@ type delegate struct {
 	table *table
 	log   *slog.Logger
 	id    string
+	// joined and gone hear, if they are set, of every node that comes or goes.
+	joined, gone func(id string)
 
 	mu      sync.Mutex
 	said    meta   // what this node announces
@@ -73,7 +75,12 @@ func (d *delegate) NotifyAlive(n *memberlist.Node) error {
 }
 
 // NotifyJoin is part of memberlist.EventDelegate.
-func (d *delegate) NotifyJoin(n *memberlist.Node) { d.record(n) }
+func (d *delegate) NotifyJoin(n *memberlist.Node) {
+	d.record(n)
+	if d.joined != nil {
+		d.joined(n.Name)
+	}
+}
 
 // NotifyUpdate is part of memberlist.EventDelegate.
 func (d *delegate) NotifyUpdate(n *memberlist.Node) { d.record(n) }
@@ -90,6 +97,9 @@ func (d *delegate) record(n *memberlist.Node) {
 // NotifyLeave is part of memberlist.EventDelegate; it means failed or left.
 func (d *delegate) NotifyLeave(n *memberlist.Node) {
 	d.table.gone(n.Name, time.Now())
+	if d.gone != nil {
+		d.gone(n.Name)
+	}
 }
 
 // NotifyConflict is part of memberlist.ConflictDelegate: one ID at two

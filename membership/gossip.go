@@ -85,6 +85,7 @@ func (g *Gossip) open() error {
 	if g.coordinates, err = newCoordinates(cfg.NodeID, remembered, g.log); err != nil {
 		return err
 	}
+	local.joined, local.gone = g.coordinates.back, g.coordinates.gone
 	if _, err := parseSeeds(cfg.Join, 1); err != nil {
 		return err
 	}

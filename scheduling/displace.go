@@ -90,7 +90,10 @@ func (l *Leader) displaceNode(ctx context.Context, v *fsm.View, n *fsm.Node) {
 
 // facts are what this leader knows of the nodes beyond the log.
 func (l *Leader) facts() Facts {
-	return Facts{Ready: l.ready, Load: l.Load, Suspect: func(node string) bool { return l.Health(node) != HealthOK }}
+	return Facts{
+		Ready: l.ready, Load: l.Load, Latency: LatencyOf(l.Regions),
+		Suspect: func(node string) bool { return l.Health(node) != HealthOK },
+	}
 }
 
 // ready says which incarnation of a node work may be armed for. A node whose

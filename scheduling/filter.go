@@ -3,6 +3,7 @@ package scheduling
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // filter is a rule that a node must pass to take the work. Filters are pure
@@ -16,7 +17,7 @@ type filter struct {
 
 // nodeFilters depend on the task's rules and the node alone. They are asked once
 // for each node and each [Rules] of a snapshot: not for each shard.
-var nodeFilters = []filter{constraints}
+var nodeFilters = []filter{atHome, constraints}
 
 // workFilters depend on what the nodes hold. A node passes them in this order, and
 // the first that it does not pass is the one that counts in the explanation: what
@@ -77,6 +78,7 @@ var capacity = filter{
 type ruling struct {
 	nodes  []*candidate // those that pass the node filters
 	points []int        // what each of them scores by the node scorers
+	away   []time.Duration
 }
 
 func (c *Cluster) rulingOf(rules *Rules) *ruling {
@@ -86,7 +88,7 @@ func (c *Cluster) rulingOf(rules *Rules) *ruling {
 	v := &ruling{}
 	c.rulings[rules] = v
 	if rules == nil {
-		v.nodes, v.points = c.nodes, make([]int, len(c.nodes))
+		v.nodes, v.points, v.away = c.nodes, make([]int, len(c.nodes)), make([]time.Duration, len(c.nodes))
 		return v
 	}
 	r := &Request{Rules: rules}
@@ -94,6 +96,7 @@ func (c *Cluster) rulingOf(rules *Rules) *ruling {
 		if firstRefusal(nodeFilters, c, n, r) == nil {
 			v.nodes = append(v.nodes, n)
 			v.points = append(v.points, sum(nodeScorers, c, n, r))
+			v.away = append(v.away, c.away(n, rules.home))
 		}
 	}
 	return v

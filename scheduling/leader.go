@@ -45,6 +45,8 @@ type Config struct {
 	Verify func(ctx context.Context) error
 	// Refusals returns what this node noted about a peer, if anything.
 	Refusals func(node string) (Refusal, bool)
+	// Regions makes the table of round trips between regions. It may be nil.
+	Regions func() *Regions
 	// Gossip returns what this node's gossip believes of another. It may be nil.
 	Gossip func(node string) GossipStatus
 	// Load returns what a node said of its machine lately, if anything.

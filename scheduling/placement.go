@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
 )
@@ -36,6 +37,8 @@ type choice struct {
 	node *candidate
 	// fixed is its score by the node scorers, score the sum of all.
 	fixed, score int
+	// away is how far it is from the region of the work.
+	away time.Duration
 }
 
 // Place finds the node for a request; nil means that there is none now, for a
@@ -54,7 +57,7 @@ func (c *Cluster) Place(r *Request) *fsm.Placement {
 			continue
 		}
 		fits++
-		one := choice{n, may.points[i], may.points[i] + sum(workScorers, c, n, r)}
+		one := choice{n, may.points[i], may.points[i] + sum(workScorers, c, n, r), may.away[i]}
 		if best.node == nil || compare(&one, &best, r) > 0 {
 			best = one
 		}
@@ -78,12 +81,19 @@ func (c *Cluster) take(n *candidate, r *Request) {
 	}
 }
 
-// compare orders choices, the better one last: first what is preferred whatever
-// it scores, then the score, then what is free at the instant, then how hard the
+// compare orders choices, the better one last: first what is not suspect, then what
+// is nearest to the region of the work, then what is preferred whatever it scores,
+// then the score, then what is free at the instant, then how hard the
 // machines work, then the ID.
 func compare(a, b *choice, r *Request) int {
 	x, y := a.node, b.node
-	if d := cmp.Or(preferred(x, r)-preferred(y, r), a.score-b.score); d != 0 {
+	switch {
+	case x.suspect && !y.suspect:
+		return -1
+	case y.suspect && !x.suspect:
+		return 1
+	}
+	if d := cmp.Or(cmp.Compare(b.away, a.away), preferred(x, r)-preferred(y, r), a.score-b.score); d != 0 {
 		return d
 	}
 	// Shares of the capacity are compared without dividing.
@@ -96,8 +106,6 @@ func compare(a, b *choice, r *Request) int {
 
 func preferred(c *candidate, r *Request) int {
 	switch {
-	case c.suspect:
-		return -2
 	case c.node.ID == r.With:
 		return 1
 	case c.node.ID == r.Avoid:
@@ -109,7 +117,7 @@ func preferred(c *candidate, r *Request) int {
 // whyHere says why a node was chosen. It is kept with the attempt, so that it
 // still says what was true when the decision was made.
 func (c *Cluster) whyHere(best *choice, fits int, r *Request) string {
-	room := fmt.Sprintf("%d of %d free", best.node.free(r.Start), best.node.node.Capacity)
+	room := c.whyRegion(best.node, r) + fmt.Sprintf("%d of %d free", best.node.free(r.Start), best.node.node.Capacity)
 	switch {
 	case best.node.node.ID == r.Only:
 		return "the node that the shard is for; " + room

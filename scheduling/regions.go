@@ -3,6 +3,7 @@ package scheduling
 import (
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
@@ -61,6 +62,16 @@ func (r *Regions) Latency(from, to string) (time.Duration, bool) {
 	}
 	trip, known := r.trips[pairOf(from, to)]
 	return trip.RTT, known
+}
+
+// LatencyOf asks a table that is made when the first work that is away from its
+// region needs it. make may be nil: then nothing is known.
+func LatencyOf(make func() *Regions) Latency {
+	if make == nil {
+		return nil
+	}
+	table := sync.OnceValue(make)
+	return func(from, to string) (time.Duration, bool) { return table().Latency(from, to) }
 }
 
 // Trips yields what is known, in the order of the names.

@@ -15,6 +15,7 @@ type Rules struct {
 	affinities  []affinity
 	spreads     []fsm.Spread
 	maxPerNode  int
+	home        home
 	// broken says why the rules cannot be compiled. Then no node meets them.
 	broken string
 }
@@ -27,7 +28,7 @@ type affinity struct {
 // compileRules returns what a task of a job asks of its nodes. What the job asks
 // holds for each of its tasks.
 func compileRules(spec *fsm.JobSpec, task *fsm.Task) *Rules {
-	r := &Rules{maxPerNode: task.MaxPerNode}
+	r := &Rules{maxPerNode: task.MaxPerNode, home: homeOf(spec)}
 	for _, p := range []*fsm.Placing{&spec.Placing, &task.Placing} {
 		for i := range p.Constraints {
 			r.constraints = append(r.constraints, r.compile(&p.Constraints[i]))
@@ -38,7 +39,7 @@ func compileRules(spec *fsm.JobSpec, task *fsm.Task) *Rules {
 		}
 		r.spreads = append(r.spreads, p.Spreads...)
 	}
-	if len(r.constraints)+len(r.affinities)+len(r.spreads)+r.maxPerNode == 0 {
+	if len(r.constraints)+len(r.affinities)+len(r.spreads)+r.maxPerNode == 0 && r.home.region == "" {
 		return nil
 	}
 	return r

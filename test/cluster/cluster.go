@@ -28,6 +28,8 @@ type Options struct {
 	LogLevel string
 	// Args are more arguments of "rota agent".
 	Args []string
+	// NodeArgs are further arguments of the agent with that index. It may be nil.
+	NodeArgs func(i int) []string
 	// Program is the executable of the agents; default that of [Binary].
 	Program string
 	// Dirs are the data dirs of the first nodes; default one in a temporary folder.

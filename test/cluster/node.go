@@ -64,6 +64,9 @@ func newNode(t testing.TB, c *Cluster, i int, ip string, opts Options) *Node {
 		n.command = append(n.command, "--join", other)
 	}
 	n.command = append(n.command, opts.Args...)
+	if opts.NodeArgs != nil {
+		n.command = append(n.command, opts.NodeArgs(i)...)
+	}
 	var err error
 	if n.client, err = api.NewClient(n.Addr(c)); err != nil {
 		t.Fatal(err)

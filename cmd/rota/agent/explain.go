@@ -21,7 +21,7 @@ func (a *Agent) waiting(v *fsm.View) func(s *fsm.Shard) string {
 		n := v.Node(id)
 		return n.Incarnation, alive[id]
 	}
-	explainer := scheduling.NewExplainer(v, scheduling.Facts{Ready: ready}, a.clock.Now())
+	explainer := scheduling.NewExplainer(v, scheduling.Facts{Ready: ready, Latency: scheduling.LatencyOf(a.regions)}, a.clock.Now())
 	return func(s *fsm.Shard) string {
 		if !s.State.Held() {
 			return explainer.WhyPending(s)

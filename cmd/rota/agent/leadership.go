@@ -69,7 +69,7 @@ func (a *Agent) serve(ctx context.Context, epoch uint64, log *slog.Logger) {
 	leader := scheduling.NewLeader(scheduling.Config{
 		Store: a.store, Proposer: a.proposer, Clock: a.clock, Leases: a.leases, Timing: a.timing,
 		Self: a.self.ID, StepDown: a.raft.TransferLeadership, Verify: a.raft.VerifyLeader, Refusals: a.peers.refusal,
-		Gossip: a.gossipOf, Logger: log,
+		Gossip: a.gossipOf, Regions: a.regions, Logger: log,
 		Load: func(node string) (scheduling.Load, bool) { return a.loads.of(node, a.clock.Mono()) },
 	})
 	a.term.Store(leader)
