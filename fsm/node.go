@@ -132,7 +132,8 @@ type DrainNode struct {
 	ID     string     `codec:"id"`
 	Status NodeStatus `codec:"s"`
 	By     string     `codec:"by"`
-	// EvictAt and Life become the node's EvictAt and StatusLife.
+	// EvictAt and Life become the node's EvictAt and StatusLife. One that comes
+	// after the end of that life is refused: nobody would undo it.
 	EvictAt Time   `codec:"ea,omitempty"`
 	Life    uint64 `codec:"li,omitempty"`
 }
@@ -155,8 +156,11 @@ func applyDrainNode(c *change, cmd *DrainNode) (any, error) {
 
 func setStatus(c *change, cmd *DrainNode) error {
 	old := c.node(cmd.ID)
-	if old == nil {
+	switch {
+	case old == nil:
 		return fmt.Errorf("node %s: %w", cmd.ID, ErrNotFound)
+	case cmd.Life != 0 && cmd.Life < old.Incarnation:
+		return fmt.Errorf("%w: node %s is in its life %d, this is meant for %d", ErrStale, old.Name, old.Incarnation, cmd.Life)
 	}
 	n := *old
 	n.Status, n.StatusSetBy, n.StatusSetAt = cmd.Status, clip(cmd.By, MaxStatusBy), cmd.At

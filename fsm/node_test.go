@@ -28,6 +28,12 @@ func TestDrainLasts(t *testing.T) {
 	if n := l.view().Node("n1"); n.Status != NodeReady || n.StatusLife != 0 || n.EvictAt != 0 {
 		t.Errorf("the next life: %+v", n)
 	}
+	if r := l.apply(OpDrainNode, DrainNode{At: l.now, ID: "n1", Status: NodeDraining, By: "n1", Life: 4}); !errors.Is(r.Err, ErrStale) {
+		t.Errorf("drained for a life that has ended: %v", r.Err)
+	}
+	if n := l.view().Node("n1"); n.Status != NodeReady {
+		t.Errorf("after a drain for a life that has ended: %+v", n)
+	}
 	for _, bad := range []NodeStatus{NodeReady, NodeDown, NodeLeft, NodeSuspect, "tired"} {
 		if r := l.apply(OpDrainNode, DrainNode{At: l.now, ID: "n1", Status: bad}); !errors.Is(r.Err, ErrInvalid) {
 			t.Errorf("drained by %q: %v", bad, r.Err)

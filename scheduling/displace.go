@@ -37,8 +37,9 @@ func (l *Leader) displace(ctx context.Context) error {
 // with its next heartbeat.
 const downAfter = 600 // heartbeats: five minutes
 
-// markGone gives up on a node that said good-bye, or a ready one that has been
-// silent for long.
+// markGone gives up on a node that said good-bye, or one that has been silent for
+// long, unless a person has taken it out of use. What an agent says of itself when
+// it stops is no such word: it may never be back.
 func (l *Leader) markGone(ctx context.Context, n *fsm.Node) {
 	answered, ok := l.Leases.Contact(n.ID)
 	if !ok || n.Status == fsm.NodeLeft {
@@ -49,7 +50,7 @@ func (l *Leader) markGone(ctx context.Context, n *fsm.Node) {
 	switch {
 	case l.gossip(n.ID) == GossipLeft && quiet >= l.Timing.silence():
 		status = fsm.NodeLeft
-	case n.Status != fsm.NodeReady || quiet < downAfter*l.Timing.Heartbeat:
+	case n.Status != fsm.NodeReady && n.StatusLife == 0, quiet < downAfter*l.Timing.Heartbeat:
 		return
 	}
 	l.Logger.Warn("node is gone", "node", n.Name, "status", status, "silent", quiet)

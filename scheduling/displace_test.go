@@ -201,3 +201,44 @@ func TestJudgesAfterTheHold(t *testing.T) {
 		}
 	})
 }
+
+// TestMarkGone: what becomes of a node that is silent for long depends on who has
+// taken it out of use.
+func TestMarkGone(t *testing.T) {
+	for name, tc := range map[string]struct {
+		drain *fsm.DrainNode
+		want  fsm.NodeStatus
+	}{
+		"in use":              {nil, fsm.NodeDown},
+		"drained by itself":   {&fsm.DrainNode{Status: fsm.NodeDraining, Life: 1}, fsm.NodeDown},
+		"drained by a person": {&fsm.DrainNode{Status: fsm.NodeDraining}, fsm.NodeDraining},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(w *world) {
+				w.register("n1", 1, 100)
+				w.register("n2", 1, 100)
+				w.open("n1", "n2")
+				if tc.drain != nil {
+					tc.drain.ID = "n2"
+					w.apply(fsm.OpDrainNode, *tc.drain)
+				}
+				before := w.status("n2")
+				stop := w.lead(w.leader().displace, w.beating("n1"))
+				defer stop()
+				w.after(downAfter*w.timing.Heartbeat - time.Second)
+				if got := w.status("n2"); got != before {
+					t.Errorf("too early it is %s", got)
+				}
+				w.after(2 * time.Second)
+				if got := w.status("n2"); got != tc.want {
+					t.Errorf("it is %s, want %s", got, tc.want)
+				}
+				if got := w.status("n1"); got != fsm.NodeReady {
+					t.Errorf("the other is %s", got)
+				}
+			})
+		})
+	}
+}
+
+func (w *world) status(id string) fsm.NodeStatus { return w.store.Read().Node(id).Status }

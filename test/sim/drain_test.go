@@ -1,11 +1,13 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/rota-scheduler/rota/cmd/rota/agent/raftnode"
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/scheduling/executor/proc"
 )
@@ -141,7 +143,9 @@ func TestStopDrains(t *testing.T) {
 		ids := c.fill("long", "first", 12)
 		leaving := c.Leader()
 		began := time.Now()
-		leaving.agent.Drain(t.Context(), 10*time.Minute)
+		if fault := leaving.agent.Drain(t.Context(), 10*time.Minute); fault != nil {
+			t.Error(fault)
+		}
 		if took := time.Since(began); took < 30*time.Second || took > 2*time.Minute {
 			t.Errorf("drained within %s", took)
 		}
@@ -159,7 +163,9 @@ func TestStopDrains(t *testing.T) {
 
 		ids = c.fill("long", "second", 12)
 		began = time.Now()
-		leaving.agent.Drain(t.Context(), 10*time.Second)
+		if fault := leaving.agent.Drain(t.Context(), 10*time.Second); fault != nil {
+			t.Error(fault)
+		}
 		if took := time.Since(began); took > 11*time.Second {
 			t.Errorf("a drain of 10 s took %s", took)
 		}
@@ -167,6 +173,27 @@ func TestStopDrains(t *testing.T) {
 		c.Run(45 * time.Second)
 		c.Wait("all end", 5*time.Minute, func() bool { return c.inState(ids, fsm.RunSucceeded) == len(ids) })
 		c.Report(c.Check("long", time.Now(), time.Now(), CheckOptions{Restarts: true}))
+	})
+}
+
+// TestDrainEndsWithTheDisk: a leader whose disk hangs while it drains does not
+// keep the leadership until its work is done.
+func TestDrainEndsWithTheDisk(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := NewCluster(t, Options{Work: func(proc.StartRequest) Outcome { return Outcome{After: time.Hour} }})
+		c.Apply(manualJob("long", func(*fsm.Task) {}), everySecond("tick"))
+		c.fill("long", "run", 12)
+		leaving := c.Leader()
+		hang := time.AfterFunc(5*time.Second, leaving.hung.Shut)
+		defer hang.Stop()
+		began := time.Now()
+		fault := leaving.agent.Drain(t.Context(), 10*time.Minute)
+		if took := time.Since(began); !errors.Is(fault, raftnode.ErrStalled) || took > 30*time.Second {
+			t.Errorf("the drain ended after %s with %v", took, fault)
+		}
+		leaving.hung.Open()
+		leaving.Kill()
+		c.Wait("another leader", 30*time.Second, func() bool { return c.Leader() != nil })
 	})
 }
 

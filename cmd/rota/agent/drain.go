@@ -25,14 +25,32 @@ type drainRequest struct {
 
 // Drain asks the cluster for no more work, and returns when what this node holds
 // has ended, when limit has passed, or with ctx. The status that it sets ends with
-// this life of the agent.
-func (a *Agent) Drain(ctx context.Context, limit time.Duration) {
+// this life of the agent. An error is a fault that the node cannot go on with, at
+// once: a leader whose disk hangs must not lead on for as long as its work takes.
+func (a *Agent) Drain(ctx context.Context, limit time.Duration) error {
 	if limit <= 0 {
-		return
+		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	a.logger.Info("draining before the stop", "limit", limit)
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		a.untilEmpty(ctx)
+	}()
+	select {
+	case <-drained:
+		return nil
+	case cause := <-a.fatal:
+		cancel()
+		<-drained
+		return cause
+	}
+}
+
+// untilEmpty returns when this node holds nothing any more, or with ctx.
+func (a *Agent) untilEmpty(ctx context.Context) {
 	if err := a.askForNoWork(ctx); err != nil {
 		a.logger.Warn("the cluster was not told to give no more work; stopping all the same", "error", err)
 		return
@@ -74,6 +92,9 @@ func (a *Agent) answerDrain(ctx context.Context, r drainRequest) error {
 	n := a.store.Read().Node(r.Node)
 	if n == nil {
 		return fmt.Errorf("node %s: %w", r.Node, fsm.ErrNotFound)
+	}
+	if n.Incarnation > r.Incarnation {
+		return fmt.Errorf("%w: node %s is in a later life than the one that asks to be drained", fsm.ErrStale, n.Name)
 	}
 	if n.Status != fsm.NodeReady {
 		return nil

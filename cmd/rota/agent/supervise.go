@@ -130,7 +130,9 @@ func serve(ctx context.Context, cfg Config, client *supervisor.Client, seams Sea
 	}
 	if order == supervisor.Stop {
 		a.logger.Info("stopping")
-		a.Drain(final, cfg.Drain)
+		if fault := a.Drain(final, cfg.Drain); fault != nil {
+			return a.stopFailed(final, fault)
+		}
 		return a.StopAll(final)
 	}
 	a.logger.Info("stopping; the processes stay for the next agent")
