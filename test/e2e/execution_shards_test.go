@@ -12,14 +12,18 @@ import (
 	"github.com/rota-scheduler/rota/transport/api"
 )
 
-const (
-	sliceCount = 30
-	elements   = 1000 // no multiple of the count
-)
+// sliceSizes returns how many shards there are, and of how many elements, which
+// is no multiple of that.
+func sliceSizes() (shards, elements int) {
+	if testing.Short() {
+		return 30, 1000
+	}
+	return 200, 10_177
+}
 
 // sliceScript waits for the gate, and then notes what it has done, in one write.
 const sliceScript = `
-while [ ! -e "$GATE" ]; do sleep 0.1; done
+while [ ! -e "$GATE" ]; do sleep 1; done
 echo $ROTA_SHARD_START $ROTA_SHARD_END $ROTA_ATTEMPT $ROTA_NODE >> "$NOTES"
 `
 
@@ -27,10 +31,11 @@ echo $ROTA_SHARD_START $ROTA_SHARD_END $ROTA_ATTEMPT $ROTA_NODE >> "$NOTES"
 // while it works. Each element is done once.
 func TestSlicesOfLostNode(t *testing.T) {
 	t.Parallel()
+	sliceCount, elements := sliceSizes()
 	c := cluster.Start(t, cluster.Options{})
 	n := newNotes(t)
 	task := n.task("crunch", sliceScript)
-	task.Shards = &fsm.Shards{Count: sliceCount, Range: &[2]int64{0, elements}}
+	task.Shards = &fsm.Shards{Count: sliceCount, Range: &[2]int64{0, int64(elements)}}
 	task.StopAfter, task.Grace = fsm.Duration(5*time.Second), fsm.Duration(time.Second)
 	warm := fsm.Task{Name: "warm", Driver: fsm.DriverNoop, Shards: &fsm.Shards{PerNode: true}}
 	put(t, c.Client(0), oneTask("crunch", task), oneTask("warm", warm))
@@ -47,7 +52,7 @@ func TestSlicesOfLostNode(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		running := 0
+		running, other := 0, ""
 		held = 0
 		for _, s := range run.Tasks[0].Items {
 			if s.State == fsm.ShardRunning {
@@ -55,10 +60,12 @@ func TestSlicesOfLostNode(t *testing.T) {
 				if s.NodeName == victim.Name {
 					held++
 				}
+			} else {
+				other = fmt.Sprintf("%s is %s on %q: %s %s %+v", s.Ref(), s.State, s.NodeName, s.Reason, s.Waiting, s.Past)
 			}
 		}
 		if running < sliceCount {
-			return fmt.Errorf("%d run", running)
+			return fmt.Errorf("%d run; %s", running, other)
 		}
 		return nil
 	})
@@ -85,7 +92,7 @@ func TestSlicesOfLostNode(t *testing.T) {
 			again++
 		}
 	}
-	for i := range int64(elements) {
+	for i := range int64(elements) { // every one, and no other
 		if done[i] != 1 {
 			t.Errorf("element %d was done %d times", i, done[i])
 		}
@@ -96,17 +103,29 @@ func TestSlicesOfLostNode(t *testing.T) {
 	}
 }
 
+// graphWithin bounds a graph of 2,000 tasks on a busy machine.
+const graphWithin = 5 * time.Minute
+
 // underWay is how long before a kill a task may have begun whose end nobody
 // knows: its 250 ms, and the way of its report on a busy machine.
 const underWay = 3 * time.Second
 
-// graphTasks returns a graph of 60 tasks: one, then 28 that depend on it, then
-// one that depends on those, then 29, then one; each twelfth depends on its
-// neighbour too.
+// graphWidths returns how wide the fans of the graph are: that of 60 tasks, or
+// with time one of 2,000.
+func graphWidths() []int {
+	if testing.Short() {
+		return []int{28, 29}
+	}
+	return []int{700, 2, 300, 1, 600, 50, 339}
+}
+
+// graphTasks returns a graph: one task, then as many as the first width that
+// depend on it, then one that depends on those, and so on; each twelfth of a fan
+// depends on its neighbour too.
 func graphTasks(records *cluster.Records) []fsm.Task {
 	var tasks []fsm.Task
 	add := func(after ...string) string {
-		task := records.Task(fmt.Sprintf("t%02d", len(tasks)), 250*time.Millisecond, 0)
+		task := records.Task(fmt.Sprintf("t%04d", len(tasks)), 250*time.Millisecond, 0)
 		task.DependsOn = after
 		task.StopAfter, task.Grace = fsm.Duration(5*time.Second), fsm.Duration(time.Second)
 		tasks = append(tasks, task)
@@ -123,54 +142,84 @@ func graphTasks(records *cluster.Records) []fsm.Task {
 		}
 		return names
 	}
-	middle := add(fan(28, add())...)
-	add(fan(29, middle)...)
+	last := add()
+	for _, width := range graphWidths() {
+		last = add(fan(width, last)...)
+	}
 	return tasks
 }
 
-// TestGraphAcrossLeaders runs a graph of 60 tasks while the leader's agent is
-// killed, and again while the leader's machine is lost. Each task is done, none
+// TestGraphAcrossLeaders runs a graph of 60 tasks, or 2,000, while the leader's
+// agent is killed twice, and again while the leader's machine is lost. Each task is done, none
 // begins before those it depends on have ended, and nothing is done twice but
 // what was under way on the lost machine.
 func TestGraphAcrossLeaders(t *testing.T) {
 	t.Parallel()
 	c := cluster.Start(t, cluster.Options{})
 	for _, tc := range []struct {
-		name string
-		kill func(*cluster.Node)
-		lost bool
+		name  string
+		kill  func(*cluster.Node)
+		kills int
+		lost  bool
 	}{
-		{"agent", (*cluster.Node).KillAgent, false},
-		{"machine", (*cluster.Node).Kill, true},
+		{"agent", (*cluster.Node).KillAgent, 2, false},
+		{"machine", (*cluster.Node).Kill, 1, true},
 	} {
 		records := cluster.NewRecords(t)
 		spec := fsm.JobSpec{Namespace: fsm.DefaultNamespace, Name: "graph-" + tc.name, Tasks: graphTasks(records)}
-		if len(spec.Tasks) != 60 {
-			t.Fatalf("the graph has %d tasks", len(spec.Tasks))
+		if n := len(spec.Tasks); n != 60 && n != 2000 {
+			t.Fatalf("the graph has %d tasks", n)
 		}
 		put(t, c.Client(0), spec)
-		leader, other := c.Leader(), c.Followers()[0]
-		id := runJob(t, other.Client(), spec.Name)
-		cluster.Eventually(t, settleWithin, "some tasks to have begun", func() error {
-			if got := len(records.Begins(spec.Name)); got < 12 {
-				return errCount{got, 12}
+		id := runJob(t, c.Followers()[0].Client(), spec.Name)
+		var killed time.Time
+		lostNode := ""
+		for i := range tc.kills {
+			enough := len(spec.Tasks) * (i + 1) / (tc.kills + 2)
+			cluster.Eventually(t, graphWithin, "some tasks to have begun", func() error {
+				if got := len(records.Begins(spec.Name)); got < enough {
+					return errCount{got, enough}
+				}
+				return nil
+			})
+			leader := c.Leader()
+			began := len(records.Begins(spec.Name))
+			killed = time.Now()
+			tc.kill(leader)
+			if tc.lost {
+				lostNode = leader.Name
 			}
-			return nil
-		})
-		began := len(records.Begins(spec.Name))
-		killed := time.Now()
-		tc.kill(leader)
-		run := waitRun(t, other.Client(), id)
-		t.Logf("%s of %s killed when %d tasks had begun; the run is %s, %s later", tc.name, leader.Name, began, run.State, time.Since(killed))
+			t.Logf("%s of %s killed when %d of %d tasks had begun", tc.name, leader.Name, began, len(spec.Tasks))
+		}
+		other := c.Up()[0]
+		run := waitLargeRun(t, other.Client(), spec.Name, id)
+		t.Logf("the run is %s, %s after the last kill", run.State, time.Since(killed))
 		if run.State != fsm.RunSucceeded {
 			t.Errorf("the run is %s: %s\n%s", run.State, run.Reason, c.CLI(other, "status", id).Stdout)
 		}
-		lostNode := ""
-		if tc.lost {
-			lostNode = leader.Name
-		}
 		judgeGraph(t, spec.Tasks, records.Read(), lostNode, killed)
 	}
+}
+
+// waitLargeRun returns a job's only run once it has ended, without asking for its
+// thousands of shards all the time.
+func waitLargeRun(t *testing.T, client *api.Client, job, id string) fsm.Run {
+	t.Helper()
+	var run fsm.Run
+	cluster.Eventually(t, graphWithin, "the end of run "+id, func() error {
+		list, err := client.Runs(t.Context(), api.RunFilter{Job: job}, api.Page{}, api.Read{})
+		if err != nil {
+			return err
+		}
+		if len(list.Items) != 1 {
+			return fmt.Errorf("there are %d runs", len(list.Items))
+		}
+		if run = list.Items[0]; !run.State.Ended() {
+			return fmt.Errorf("it is %s, %d of %d tasks are done", run.State, run.TasksDone, run.TasksTotal)
+		}
+		return nil
+	})
+	return run
 }
 
 // judgeGraph compares what the processes wrote with the graph.
