@@ -3,6 +3,7 @@ package fsm
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -108,6 +109,27 @@ func TestPoolRefusals(t *testing.T) {
 	checkInvariants(t, l.view())
 }
 
+// TestAGateTakesNothingOfAPoolBeforeItsTurn: a run that waits for another on a node
+// would hold what that one may need to end.
+func TestAGateTakesNothingOfAPoolBeforeItsTurn(t *testing.T) {
+	l := newLab(t)
+	l.node("n1", 1)
+	l.pool("db", 5)
+	s := spec("a", 1)
+	s.Schedules[0].Overlap, s.Tasks[0].Pools = OverlapQueue, []PoolUse{{"db", 1}}
+	l.put(s)
+	first, second := l.fired("a", on("n1")), l.fired("a", on("n1"))
+	if one, two := l.gate(first).State, l.gate(second).State; one != ShardArmed || two != ShardPending {
+		t.Errorf("the gates are %s and %s", one, two)
+	}
+	if err := l.arm(l.gate(second), "n1"); !errors.Is(err, ErrStale) {
+		t.Errorf("armed before its turn: %v", err)
+	}
+	l.took(l.report(l.gate(first), ReportEnded, AttemptSucceeded))
+	l.took(l.arm(l.gate(second), "n1"))
+	checkInvariants(t, l.view())
+}
+
 // TestPendingIsALine: by priority and by how long they have waited, whatever the
 // names of the runs.
 func TestPendingIsALine(t *testing.T) {
@@ -143,6 +165,9 @@ func (a *audit) pools() {
 	for s := range a.v.Held() {
 		for _, use := range s.Pools {
 			used[use.Name] += use.Weight
+		}
+		if run := a.v.Run(s.RunID); len(s.Pools) > 0 && s.State == ShardArmed && !run.Opened {
+			a.require(!slices.ContainsFunc(run.Condition, a.v.RunActive), "the gate of run %s holds pools while it waits for %v", run.ID, run.Condition)
 		}
 	}
 	for _, j := range a.jobs {

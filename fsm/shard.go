@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -198,6 +199,9 @@ func arm(c *change, p *Placement, at Time) error {
 	run := c.run(p.RunID)
 	if run.Cancelling || len(run.WaitsFor) > 0 {
 		return ErrStale
+	}
+	if len(old.Pools) > 0 && !run.Opened && slices.ContainsFunc(run.Condition, c.runActive) {
+		return ErrStale // it would hold its pools while it waits for runs that may need them
 	}
 	if len(run.Condition) > 0 && !run.Opened {
 		shrinkCondition(c, run)

@@ -134,8 +134,10 @@ type firePlan struct {
 	cluster *Cluster
 	rules   *ruleBook
 	now     fsm.Time
-	// with remembers where this pass has put a job that runs one at a time.
+	// with remembers where this pass has put a job that runs one at a time, and ran
+	// that it has made a run of it.
 	with map[fsm.JobKey]string
+	ran  map[fsm.JobKey]bool
 }
 
 // newPlan takes a snapshot in which what waits already has the room that it will be
@@ -143,7 +145,7 @@ type firePlan struct {
 func (f *firer) newPlan(quiet *fsm.View, now fsm.Time) *firePlan {
 	cluster := NewCluster(quiet, f.facts(), now)
 	f.planPending(quiet, quiet, cluster)
-	return &firePlan{view: quiet, cluster: cluster, rules: f.rules, now: now, with: map[fsm.JobKey]string{}}
+	return &firePlan{view: quiet, cluster: cluster, rules: f.rules, now: now, with: map[fsm.JobKey]string{}, ran: map[fsm.JobKey]bool{}}
 }
 
 func (f *firer) decide(p *firePlan, cur *fsm.Cursor) ([]fsm.FireDecision, error) {
@@ -187,6 +189,11 @@ func (p *firePlan) placeGate(version *fsm.JobVersion, sched *fsm.Schedule, start
 		Weight: gate.Load(), Pools: gate.Pools, Line: fsm.PlaceInLine(start, version.Spec.Rank()), Start: start,
 	}
 	exclusive := sched.OverlapPolicy() != fsm.OverlapAllow
+	first := !p.ran[job]
+	p.ran[job] = true
+	if exclusive && len(gate.Pools) > 0 && (!first || hasActive(p.view, job)) {
+		return nil // it must wait, see mustWait
+	}
 	if exclusive {
 		req.With = p.with[job]
 		if req.With == "" {
@@ -219,6 +226,13 @@ func holderOf(v *fsm.View, job fsm.JobKey) string {
 		}
 	}
 	return node
+}
+
+func hasActive(v *fsm.View, job fsm.JobKey) bool {
+	for range v.ActiveRuns(job) {
+		return true
+	}
+	return false
 }
 
 // propose commits decisions, and remembers those that were refused for now.

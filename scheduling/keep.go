@@ -27,10 +27,8 @@ func (c *Cluster) keep(r *Request) {
 		return
 	}
 	if !c.poolsFit(r) {
-		for _, use := range r.Pools {
-			if p := c.pool(use.Name); p.kept == nil {
-				p.kept = &r.Line
-			}
+		if c.couldRun(r) {
+			c.keepPools(r)
 		}
 		return
 	}
@@ -46,5 +44,27 @@ func (c *Cluster) keep(r *Request) {
 	many := 1 << min(overdue/keepStep, 16)
 	for _, n := range full[:min(many, len(full))] {
 		n.kept = &r.Line
+	}
+}
+
+// couldRun says whether what a request lacks of its pools may be all that it lacks.
+// Work that no node can take, or that takes more of a pool than there is, would keep
+// its pools from everybody for nothing.
+func (c *Cluster) couldRun(r *Request) bool {
+	for _, use := range r.Pools {
+		if p := c.pool(use.Name); !p.gone && use.Weight > p.limit {
+			return false
+		}
+	}
+	return slices.ContainsFunc(c.rulingOf(r.Rules).nodes, func(n *candidate) bool {
+		return n.node.Capacity >= r.Weight && (r.Only == "" || r.Only == n.node.ID)
+	})
+}
+
+func (c *Cluster) keepPools(r *Request) {
+	for _, use := range r.Pools {
+		if p := c.pool(use.Name); p.kept == nil {
+			p.kept = &r.Line
+		}
 	}
 }

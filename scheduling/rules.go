@@ -60,11 +60,19 @@ func (r *Rules) counts() bool { return r != nil && (r.maxPerNode > 0 || len(r.sp
 // may be called concurrently.
 type ruleBook struct {
 	mu   sync.Mutex
-	kept map[ruleKey]*Rules
-	// last is what was asked for last: the shards of a task come one after the
-	// other.
+	kept map[ruleKey]compiledRules
+	// last is what was asked for last, at lastIndex: the shards of a task come one
+	// after the other.
 	last      ruleKey
+	lastIndex uint64
 	lastRules *Rules
+}
+
+// compiledRules are rules with what they were compiled from: a job that was
+// deleted and applied again counts its versions anew.
+type compiledRules struct {
+	from  *fsm.JobVersion
+	rules *Rules
 }
 
 type ruleKey struct {
@@ -73,32 +81,32 @@ type ruleKey struct {
 	task    string
 }
 
-func newRuleBook() *ruleBook { return &ruleBook{kept: map[ruleKey]*Rules{}} }
+func newRuleBook() *ruleBook { return &ruleBook{kept: map[ruleKey]compiledRules{}} }
 
 // of returns the rules of a task in one version of its job.
 func (b *ruleBook) of(v *fsm.View, job fsm.JobKey, version uint64, task string) *Rules {
 	key := ruleKey{job, version, task}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if key == b.last {
+	if key == b.last && v.Index() == b.lastIndex {
 		return b.lastRules
 	}
-	rules, known := b.kept[key]
-	if !known {
-		content := v.Version(job, version)
-		if content == nil {
-			return nil // gone: what is of it is about to go as well
-		}
+	content := v.Version(job, version)
+	if content == nil {
+		return nil // gone: what is of it is about to go as well
+	}
+	found, known := b.kept[key]
+	if !known || found.from != content {
 		t := content.Spec.Task(task)
 		if t == nil {
 			return nil
 		}
-		rules = compileRules(&content.Spec, t)
+		found = compiledRules{content, compileRules(&content.Spec, t)}
 		if len(b.kept) >= maxCompiled {
 			clear(b.kept)
 		}
-		b.kept[key] = rules
+		b.kept[key] = found
 	}
-	b.last, b.lastRules = key, rules
-	return rules
+	b.last, b.lastIndex, b.lastRules = key, v.Index(), found.rules
+	return found.rules
 }

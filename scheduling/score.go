@@ -46,9 +46,9 @@ var spread = scorer{"spread", func(c *Cluster, n *candidate, r *Request) int {
 		return 0
 	}
 	sum := 0
-	load := c.taskLoad(r)
-	for i := range load.spreads {
-		sum += load.spreads[i].score(n)
+	spreads := c.spreadLoads(r)
+	for i := range spreads {
+		sum += spreads[i].score(n)
 	}
 	return sum
 }}

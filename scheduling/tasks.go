@@ -15,15 +15,18 @@ type taskKey struct {
 // taskLoad is where the attempts of a task are: of all its job's runs, so that
 // runs that overlap count as one.
 type taskLoad struct {
-	onNode  []int // by the place of the node in the snapshot
-	spreads []spreadLoad
+	onNode []int          // by the place of the node in the snapshot
+	held   map[string]int // by the node's ID, whether it is in the snapshot or not
+	// spreads are by what is asked: versions of a job may spread over different
+	// attributes, and over different nodes.
+	spreads map[*Rules][]spreadLoad
 }
 
 // spreadLoad counts a task's attempts by the value of one attribute.
 type spreadLoad struct {
 	attribute string
 	points    int
-	values    []int // of each node, the place in counts; -1 without a value
+	values    []int // of each node, the place in counts; -1 without one
 	counts    []int
 	least     int
 }
@@ -34,21 +37,34 @@ func (c *Cluster) taskLoad(r *Request) *taskLoad {
 	if l := c.tasks[key]; l != nil {
 		return l
 	}
-	l := &taskLoad{onNode: make([]int, len(c.nodes))}
+	l := &taskLoad{onNode: make([]int, len(c.nodes)), held: c.attemptsOf(key), spreads: map[*Rules][]spreadLoad{}}
 	c.tasks[key] = l
-	held := c.attemptsOf(key)
-	for id, n := range held {
+	for id, n := range l.held {
 		if cand := c.byID[id]; cand != nil {
 			l.onNode[cand.place] = n
 		}
 	}
-	for i := range r.Rules.spreads {
-		l.spreads = append(l.spreads, c.spreadLoad(&r.Rules.spreads[i], c.rulingOf(r.Rules).nodes, held))
-	}
 	return l
 }
 
-// attemptsOf counts the attempts of a task that each node holds, ready or not.
+// spreadLoads returns how the attempts of a task lie for each of its spreads.
+func (c *Cluster) spreadLoads(r *Request) []spreadLoad {
+	l := c.taskLoad(r)
+	if spreads, known := l.spreads[r.Rules]; known {
+		return spreads
+	}
+	may := c.rulingOf(r.Rules).nodes
+	spreads := make([]spreadLoad, len(r.Rules.spreads))
+	for i := range spreads {
+		spreads[i] = c.spreadLoad(&r.Rules.spreads[i], may, l.held)
+	}
+	l.spreads[r.Rules] = spreads
+	return spreads
+}
+
+// attemptsOf counts the attempts of a task that each node holds, ready or not. A
+// gate that waits there for another run does not count: it would keep the shards
+// of that run away, and so wait for ever.
 func (c *Cluster) attemptsOf(key taskKey) map[string]int {
 	held := map[string]int{}
 	if c.view == nil {
@@ -56,7 +72,10 @@ func (c *Cluster) attemptsOf(key taskKey) map[string]int {
 	}
 	for run := range c.view.ActiveRuns(key.job) {
 		for s := range c.view.ShardsOfTask(run.ID, key.task) {
-			if s.State.Held() {
+			if !s.State.Held() {
+				continue
+			}
+			if _, counts := startOf(c.view, s, c.now); counts {
 				held[s.Current.Node]++
 			}
 		}
@@ -70,20 +89,22 @@ func (c *Cluster) spreadLoad(s *fsm.Spread, may []*candidate, held map[string]in
 	l := spreadLoad{attribute: s.Attribute, points: s.Points(), values: make([]int, len(c.nodes))}
 	numbers := map[string]int{}
 	for _, n := range may {
-		value := n.node.Attribute(s.Attribute)
-		number, known := numbers[value]
-		switch {
-		case value == "":
+		if value := n.node.Attribute(s.Attribute); value != "" {
+			if _, known := numbers[value]; !known {
+				numbers[value] = len(numbers)
+			}
+		}
+	}
+	for _, n := range c.nodes { // also those that other rules may choose
+		number, known := numbers[n.node.Attribute(s.Attribute)]
+		if !known {
 			number = -1
-		case !known:
-			number = len(numbers)
-			numbers[value] = number
 		}
 		l.values[n.place] = number
 	}
 	l.counts = make([]int, len(numbers))
 	for id, count := range held {
-		n := c.view.Node(id)
+		n := c.nodeOf(id)
 		if n == nil {
 			continue
 		}
@@ -93,6 +114,14 @@ func (c *Cluster) spreadLoad(s *fsm.Spread, may []*candidate, held map[string]in
 	}
 	l.settle()
 	return l
+}
+
+// nodeOf returns a node, ready or not; nil if there is none of that ID any more.
+func (c *Cluster) nodeOf(id string) *fsm.Node {
+	if cand := c.byID[id]; cand != nil {
+		return cand.node
+	}
+	return c.view.Node(id)
 }
 
 func (l *spreadLoad) settle() {
@@ -105,16 +134,22 @@ func (l *spreadLoad) settle() {
 // add notes one attempt more on a node.
 func (l *taskLoad) add(n *candidate) {
 	l.onNode[n.place]++
-	for i := range l.spreads {
-		s := &l.spreads[i]
-		number := s.values[n.place]
-		if number < 0 {
-			continue
+	l.held[n.node.ID]++
+	for _, spreads := range l.spreads {
+		for i := range spreads {
+			spreads[i].add(n)
 		}
-		s.counts[number]++
-		if s.counts[number] == s.least+1 {
-			s.settle() // it may have been the last of the least
-		}
+	}
+}
+
+func (l *spreadLoad) add(n *candidate) {
+	number := l.values[n.place]
+	if number < 0 {
+		return
+	}
+	l.counts[number]++
+	if l.counts[number] == l.least+1 {
+		l.settle() // it may have been the last of the least
 	}
 }
 
