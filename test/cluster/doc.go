@@ -16,6 +16,13 @@
 //   - Nothing here sleeps: [Eventually] looks again and again until a condition
 //     holds or its deadline passes.
 //
+// # Networks
+//
+// [OwnNetwork] runs one test, and [MainApart] a whole package, in a process with a
+// network of its own. There [NewNetwork] makes a [Network]: a namespace for each
+// node, and a switch between them that can cut, in one direction too, delay, lose
+// and reorder ([netswitch]).
+//
 // # The record and the checker
 //
 // The scheduler's own word is no proof that something ran once. [Records] is a
