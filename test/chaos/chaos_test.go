@@ -14,7 +14,7 @@ import (
 // scenario is one kind of damage.
 type scenario struct {
 	name string
-	// selected: make test plays it too.
+	// selected: make test plays it too, because no other test there does as much.
 	selected bool
 	play     func(t *testing.T, r *rand.Rand)
 }
@@ -23,9 +23,9 @@ func scenarios() []scenario {
 	return []scenario{
 		{"kill-leader", true, killLeader},
 		{"kill-follower", false, killFollower},
-		{"kill-agents", true, killAgents},
+		{"kill-agents", false, killAgents},
 		{"kill-all", false, killAll},
-		{"freeze-agent", true, freezeAgent},
+		{"freeze-agent", false, freezeAgent},
 		{"freeze-tree", false, freezeTree},
 		{"freeze-agent-long", false, freezeAgentLong},
 		{"freeze-tree-long", false, freezeTreeLong},
