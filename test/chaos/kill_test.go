@@ -10,8 +10,9 @@ import (
 )
 
 // awayFor is how long a killed node stays away: longer than the horizon, so that
-// everything which was armed on it comes due meanwhile.
-const awayFor = 6 * time.Second
+// everything which was armed on it comes due meanwhile, and than what was lost with
+// it waits.
+const awayFor = 8 * time.Second
 
 // killLeader: the leader's machine loses power, twice; once the supervisor alone
 // is killed, which takes agent and jobs with it, once everything at one stroke.
@@ -22,6 +23,7 @@ func killLeader(t *testing.T, r *rand.Rand) {
 		kills = kills[1:]
 	}
 	for _, kill := range kills {
+		w.longWork()
 		old := w.c.Leader()
 		w.trouble("leader "+old.Name+" killed", awayFor, func() {
 			since := time.Now()
@@ -43,6 +45,7 @@ func killTree(n *cluster.Node) {
 func killFollower(t *testing.T, r *rand.Rand) {
 	w := newWorld(t, r, cluster.Options{})
 	for _, kill := range []func(*cluster.Node){(*cluster.Node).Kill, killTree} {
+		w.longWork()
 		n := w.someFollower()
 		w.trouble("follower "+n.Name+" killed", awayFor, func() { kill(n) }, n.Start)
 	}

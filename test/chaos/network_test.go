@@ -31,6 +31,7 @@ func (w *world) split(side ...*cluster.Node) {
 // partitionMinority: five nodes, the leader and a follower on the smaller side.
 func partitionMinority(t *testing.T, r *rand.Rand) {
 	w := newWorld(t, r, cluster.Options{Nodes: 5})
+	w.longWork()
 	old := w.c.Leader()
 	w.trouble("leader "+old.Name+" and a follower cut off from three", cutFor, func() {
 		since := time.Now()
@@ -52,6 +53,7 @@ func partitionMajority(t *testing.T, r *rand.Rand) {
 // partitionStanding: the leader of three is cut off for a minute.
 func partitionStanding(t *testing.T, r *rand.Rand) {
 	w := newWorld(t, r, cluster.Options{})
+	w.longWork()
 	old := w.c.Leader()
 	w.trouble("leader "+old.Name+" cut off", time.Minute, func() {
 		since := time.Now()

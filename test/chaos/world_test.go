@@ -67,6 +67,21 @@ func (w *world) wait(d time.Duration) {
 	cluster.Until(w.t, time.Now().Add(d))
 }
 
+// longWork waits until the processes that live for long have just begun, on all
+// nodes: what is lost then would live on beside its replacement if nothing ended it.
+func (w *world) longWork() {
+	w.t.Helper()
+	cluster.Eventually(w.t, patience, "the start of what lives for long", func() error {
+		for _, r := range w.load.records.Read() {
+			key := fsm.JobKey{Namespace: r.Namespace, Name: r.Job}
+			if r.Event == record.Begin && w.load.kinds[key].name == "slow" && time.Since(r.At) < time.Second {
+				return nil
+			}
+		}
+		return errors.New("none has begun in the last second")
+	})
+}
+
 // index returns a node's place in the cluster.
 func (w *world) index(n *cluster.Node) int {
 	for i, other := range w.c.Nodes {
