@@ -166,8 +166,8 @@ func (a *audit) pools() {
 		for _, use := range s.Pools {
 			used[use.Name] += use.Weight
 		}
-		if run := a.v.Run(s.RunID); len(s.Pools) > 0 && s.State == ShardArmed && !run.Opened {
-			a.require(!slices.ContainsFunc(run.Condition, a.v.RunActive), "the gate of run %s holds pools while it waits for %v", run.ID, run.Condition)
+		if run := a.v.Run(s.RunID); len(s.Pools) > 0 && s.State == ShardArmed {
+			a.require(!slices.ContainsFunc(run.Condition, a.v.RunActive), "a shard of run %s holds pools while it waits for %v", run.ID, run.Condition)
 		}
 	}
 	for _, j := range a.jobs {

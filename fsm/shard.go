@@ -200,7 +200,7 @@ func arm(c *change, p *Placement, at Time) error {
 	if run.Cancelling || len(run.WaitsFor) > 0 {
 		return ErrStale
 	}
-	if len(old.Pools) > 0 && !run.Opened && slices.ContainsFunc(run.Condition, c.runActive) {
+	if len(old.Pools) > 0 && slices.ContainsFunc(run.Condition, c.runActive) {
 		return ErrStale // it would hold its pools while it waits for runs that may need them
 	}
 	if len(run.Condition) > 0 && !run.Opened {

@@ -99,20 +99,25 @@ func (c *Cluster) add(n *fsm.Node) {
 }
 
 // startOf returns when an attempt takes its capacity: at its instant for the
-// gate of a scheduled run, otherwise now. A gate whose instant has come and that
-// still waits for another run takes none: its node starts it when there is room.
+// gate of a scheduled run, otherwise now. One whose instant has come and that still
+// waits for another run takes none: its node starts it when there is room, and that
+// run may need the room to end.
 func startOf(v *fsm.View, s *fsm.Shard, now fsm.Time) (at fsm.Time, ok bool) {
 	if s.State == fsm.ShardRunning {
 		return now, true
 	}
 	run := v.Run(s.RunID)
-	if run == nil || run.Opened {
+	if run == nil {
 		return max(now, s.NotBefore), true
 	}
-	if run.NotBefore <= now && !ConditionMet(v, run) {
+	at = max(now, s.NotBefore)
+	if !run.Opened {
+		at = max(now, run.NotBefore)
+	}
+	if at == now && !ConditionMet(v, run) {
 		return 0, false
 	}
-	return max(run.NotBefore, now), true
+	return at, true
 }
 
 func (c *candidate) take(at fsm.Time, weight int, now fsm.Time) {

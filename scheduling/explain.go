@@ -40,7 +40,7 @@ func (e *Explainer) WhyPending(s *fsm.Shard) string {
 		return fmt.Sprintf("%s, not before %s", s.Reason, s.NotBefore.Time().Format(time.RFC3339))
 	case !run.Opened && run.NotBefore > now:
 		return "not due before " + run.NotBefore.Time().Format(time.RFC3339)
-	case !run.Opened && mustWait(e.view, run, s):
+	case mustWait(e.view, run, s):
 		return "waits for an earlier run of its job to end; until then it takes nothing of its pools"
 	}
 	return e.whyNoPlace(run, s, start)
@@ -69,7 +69,7 @@ func (e *Explainer) keepRoom() {
 			return
 		}
 		run := e.view.Run(s.RunID)
-		if run == nil || run.Cancelling || len(run.WaitsFor) > 0 || s.NotBefore > e.now || !run.Opened && mustWait(e.view, run, s) {
+		if run == nil || run.Cancelling || len(run.WaitsFor) > 0 || s.NotBefore > e.now || mustWait(e.view, run, s) {
 			continue
 		}
 		if r := e.request(run, s, e.now); e.cluster.Place(r) == nil {

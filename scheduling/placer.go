@@ -104,13 +104,13 @@ func (l *Leader) planPending(v, quiet *fsm.View, cluster *Cluster) placing {
 				p.wake = earliest(p.wake, run.NotBefore.Add(-fsm.Duration(l.Timing.Horizon)))
 				continue
 			}
-			if mustWait(quiet, run, s) {
-				p.stuck = true
-				if run.NotBefore > now { // then it may be skipped
-					p.wake = earliest(p.wake, run.NotBefore)
-				}
-				continue
+		}
+		if mustWait(quiet, run, s) {
+			p.stuck = true
+			if !run.Opened && run.NotBefore > now { // then it may be skipped
+				p.wake = earliest(p.wake, run.NotBefore)
 			}
+			continue
 		}
 		req := requestFor(quiet, run, s, rules, start)
 		if placement := cluster.Place(req); placement != nil {
@@ -181,9 +181,9 @@ func (l *Leader) decideUnplaced(v *fsm.View, run *fsm.Run, s *fsm.Shard, now fsm
 	return false
 }
 
-// mustWait says whether a gate is not to be armed before the runs that it waits for
-// have ended: on its node it would hold what it takes of pools, and those runs may
-// need that to end. Apply refuses it as well.
+// mustWait says whether a shard is not to be armed before the runs that its own
+// waits for have ended: on its node it would hold what it takes of pools, and those
+// runs may need that to end. Apply refuses it as well.
 func mustWait(v *fsm.View, run *fsm.Run, s *fsm.Shard) bool {
 	return len(s.Pools) > 0 && !ConditionMet(v, run)
 }

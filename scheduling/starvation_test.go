@@ -109,3 +109,34 @@ func TestARunInTheQueueHoldsNothingThatItWaitsFor(t *testing.T) {
 func (w *world) why(s *fsm.Shard) string {
 	return NewExplainer(w.store.Read(), Facts{Ready: w.leases.Ready}, w.now()).WhyPending(s)
 }
+
+// A run that had started, and was lost, waits for the run before it if that is run
+// again as well. It must not take the room that this one needs.
+func TestALostRunTakesNoRoomFromTheOneThatItWaitsFor(t *testing.T) {
+	bubble(t, func(w *world) {
+		w.register("n1", 1, 100)
+		w.register("n2", 1, 60)
+		status := func(node string, s fsm.NodeStatus) {
+			w.apply(fsm.OpSetNodeStatus, fsm.SetNodeStatus{At: w.now(), ID: node, Status: s})
+		}
+		status("n2", fsm.NodeMaintenance)
+		s := specOf("a", fsm.Schedule{Every: fsm.Duration(10 * time.Second), Overlap: fsm.OverlapQueue})
+		s.Tasks[0].Weight = 50
+		w.put(s)
+		first := w.now().Add(fsm.Duration(10 * time.Second))
+		defer w.firing()()
+		w.after(21 * time.Second)
+		runOf := func(at fsm.Time) string { return w.store.Read().Fire(s.Key(), at).RunID }
+		one, two := runOf(first), runOf(first.Add(fsm.Duration(10*time.Second)))
+		for _, run := range []string{one, two} { // the node knows that the first has succeeded
+			w.report("n1", fsm.Report{AttemptRef: w.gate(run).Ref(), Kind: fsm.ReportStarted, StartedAt: w.now()})
+		}
+		status("n2", fsm.NodeReady)
+		status("n1", fsm.NodeMaintenance)
+		for _, run := range []string{two, one} {
+			w.apply(fsm.OpDisplaceShards, fsm.DisplaceShards{At: w.now(), Kind: fsm.DisplaceLose, Items: []fsm.AttemptRef{w.gate(run).Ref()}})
+			w.after(2 * time.Second)
+			w.wantState(run, fsm.ShardArmed)
+		}
+	})
+}

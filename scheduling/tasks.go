@@ -62,9 +62,9 @@ func (c *Cluster) spreadLoads(r *Request) []spreadLoad {
 	return spreads
 }
 
-// attemptsOf counts the attempts of a task that each node holds, ready or not. A
-// gate that waits there for another run does not count: it would keep the shards
-// of that run away, and so wait for ever.
+// attemptsOf counts the attempts of a task that each node holds, ready or not. What
+// waits there for another run does not count: it would keep the shards of that run
+// away, and so wait for ever.
 func (c *Cluster) attemptsOf(key taskKey) map[string]int {
 	held := map[string]int{}
 	if c.view == nil {
