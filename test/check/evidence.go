@@ -11,6 +11,9 @@ type Evidence struct {
 	// Skew is by how much cluster time may differ from the clock that processes
 	// write their times by.
 	Skew time.Duration
+	// ExecSlack is by how much a process's own first word may come later than its
+	// start: a promise of no more starts concerns the start.
+	ExecSlack time.Duration
 
 	Due []Due
 	// Fires is the ledger of the jobs in Due, or of more.

@@ -129,7 +129,7 @@ func (c *checker) quiet(calls []Call) {
 			continue
 		}
 		for _, p := range c.Processes {
-			if p.Job != a.Job || !p.Begin.After(a.End) || (bounded && !p.Begin.Before(until)) {
+			if p.Job != a.Job || !p.Begin.After(a.End.Add(c.ExecSlack)) || (bounded && !p.Begin.Before(until)) {
 				continue
 			}
 			switch {

@@ -67,7 +67,7 @@ func Check(e Evidence) *Verdict {
 		}
 	}
 	return check.Check(check.Evidence{
-		Skew: Skew, Due: due, Fires: e.Fires, Processes: Processes(e.Records), Describe: e.Describe,
+		Skew: Skew, ExecSlack: ExecSlack, Due: due, Fires: e.Fires, Processes: Processes(e.Records), Describe: e.Describe,
 		Calls: e.Calls, Jobs: e.Jobs, Runs: e.Runs,
 	})
 }
