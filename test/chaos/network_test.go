@@ -41,9 +41,10 @@ func partitionMinority(t *testing.T, r *rand.Rand) {
 	w.judge()
 }
 
-// partitionMajority: five nodes, two followers are cut off; then one of three.
+// partitionMajority: five nodes, two followers are cut off.
 func partitionMajority(t *testing.T, r *rand.Rand) {
 	w := newWorld(t, r, cluster.Options{Nodes: 5})
+	w.longWork()
 	two := w.c.Followers()[:2]
 	w.trouble(fmt.Sprintf("followers %s and %s cut off", two[0].Name, two[1].Name), cutFor,
 		func() { w.split(two...) }, w.network.MendAll)
