@@ -37,7 +37,7 @@ func TestMeasure(t *testing.T) {
 		t.Errorf("no memory: %+v", l)
 	}
 	m := meter{at: 1, load: scheduling.Load{Cores: -1}}
-	if m.read(int64(measureEvery)).Cores != -1 || m.read(1 + int64(measureEvery)).Cores != runtime.NumCPU() {
+	if m.read(int64(measureEvery)).Cores != -1 || m.read(1+int64(measureEvery)).Cores != runtime.NumCPU() {
 		t.Error("measured too often, or not again")
 	}
 }
