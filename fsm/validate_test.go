@@ -57,7 +57,11 @@ func TestValidate(t *testing.T) {
 		{"an open reference", func(s *JobSpec) { s.Tasks[0].Args = []string{"x ${run.id"} }, `task "a" args: "${run.id": want a reference`},
 		{"an escaped reference", func(s *JobSpec) { s.Tasks[0].Args = []string{"$${run.what} $HOME $"} }, ""},
 		{"a reference to no param", func(s *JobSpec) { s.Tasks[0].Env = map[string]string{"A": "${params.x}"} }, `task "a" env: ${params.x}: the job has no param "x"`},
-		{"output of a stranger", func(s *JobSpec) { s.Tasks[2].Dir = "/${tasks.a.output}" }, `task "c" dir: ${tasks.a.output}: depends_on does not name`},
+		{"output of an ancestor", func(s *JobSpec) { s.Tasks[2].Dir = "/${tasks.a.output}" }, ""},
+		{"output of a descendant", func(s *JobSpec) { s.Tasks[0].Dir = "/${tasks.c.output}" }, `task "a" dir: ${tasks.c.output}: task "c" may not have ended`},
+		{"output of one that may still run", func(s *JobSpec) {
+			s.Tasks[2].Dir, s.Tasks[2].RunIf = "/${tasks.a.output}", RunIfAllDone
+		}, `task "c" dir: ${tasks.a.output}: task "a" may not have ended`},
 		{"a slow nobody can know", func(s *JobSpec) { s.Notify = hooks(Notify{On: []string{EventSlow}}) }, `notify[0] on: "slow" needs the job's expected_duration`},
 		{"no event", func(s *JobSpec) { s.Notify = hooks(Notify{On: []string{}}) }, `notify[0] on: want at least one of success,`},
 		{"an unknown event", func(s *JobSpec) { s.Notify = hooks(Notify{On: []string{"end"}}) }, `notify[0] on: "end": want one of success,`},

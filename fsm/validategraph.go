@@ -56,15 +56,34 @@ func (v *validator) graph(s *JobSpec) {
 	for i := range s.Tasks {
 		byName[s.Tasks[i].Name] = &s.Tasks[i]
 	}
+	endings := NewEndings(s, distantOutputs(s))
 	for i := range s.Tasks {
 		t := &s.Tasks[i]
 		if t.Shards != nil && t.Shards.ItemsFrom != "" {
 			v.itemsFrom(fmt.Sprintf("task %q shards items_from", t.Name), t, byName)
 		}
 		for field, text := range t.Texts() {
-			v.references(fmt.Sprintf("task %q %s", t.Name, field), text, s, t)
+			v.references(fmt.Sprintf("task %q %s", t.Name, field), text, s, t, endings)
 		}
 	}
+}
+
+// distantOutputs lists the tasks whose output is read by one that does not depend
+// on them itself.
+func distantOutputs(s *JobSpec) []string {
+	var distant []string
+	for i := range s.Tasks {
+		t := &s.Tasks[i]
+		for _, text := range t.Texts() {
+			names, _ := References(text) // what is wrong with it is reported elsewhere
+			for _, name := range names {
+				if other, ok := OutputReference(name); ok && !slices.Contains(t.DependsOn, other) {
+					distant = append(distant, other)
+				}
+			}
+		}
+	}
+	return distant
 }
 
 func (v *validator) itemsFrom(path string, t *Task, byName map[string]*Task) {
@@ -79,7 +98,7 @@ func (v *validator) itemsFrom(path string, t *Task, byName map[string]*Task) {
 	}
 }
 
-func (v *validator) references(path, text string, s *JobSpec, t *Task) {
+func (v *validator) references(path, text string, s *JobSpec, t *Task, endings *Endings) {
 	names, err := References(text)
 	if err != nil {
 		v.add(path, "%s", strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": "))
@@ -93,8 +112,8 @@ func (v *validator) references(path, text string, s *JobSpec, t *Task) {
 		if p, ok := ParamReference(name); ok && s.Param(p) == nil {
 			v.add(path, "${%s}: the job has no param %q", name, p)
 		}
-		if other, ok := OutputReference(name); ok && !slices.Contains(t.DependsOn, other) {
-			v.add(path, "${%s}: depends_on does not name task %q: its output must be there first", name, other)
+		if other, ok := OutputReference(name); ok && !endings.Before(t, other) {
+			v.add(path, "${%s}: task %q may not have ended when this one starts: name it in depends_on", name, other)
 		}
 	}
 }

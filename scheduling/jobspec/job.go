@@ -30,7 +30,9 @@ type jobBlock struct {
 	tasks     []*taskBlock // as spec.Tasks
 	params    []*fields    // as spec.Params
 	notify    []*fields    // as spec.Notify
-	placing   placingBlocks
+	// endings is there while references are checked.
+	endings *fsm.Endings
+	placing placingBlocks
 }
 
 // decodeJob reads a job block. What is wrong in it is reported.

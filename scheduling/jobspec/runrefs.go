@@ -157,6 +157,15 @@ func (f *fields) runValue(name string, expr hcl.Expression) (cty.Value, bool) {
 // checkReferences checks what the references of the tasks name. It comes after
 // everything else is read.
 func (j *jobBlock) checkReferences() {
+	var distant []string
+	for i, f := range j.tasks {
+		for _, ref := range f.refs.refs {
+			if other, ok := fsm.OutputReference(ref.name); ok && !slices.Contains(j.spec.Tasks[i].DependsOn, other) {
+				distant = append(distant, other)
+			}
+		}
+	}
+	j.endings = fsm.NewEndings(&j.spec, distant)
 	for i, f := range j.tasks {
 		for _, ref := range f.refs.refs {
 			if problem := j.checkReference(&j.spec.Tasks[i], ref.name); problem != "" {
@@ -219,8 +228,10 @@ func (j *jobBlock) checkOutput(task *fsm.Task, other string) string {
 			names = append(names, j.spec.Tasks[i].Name)
 		}
 		return fmt.Sprintf("There is no task %q in this job.%s", other, suggest(other, names))
-	case !slices.Contains(task.DependsOn, other):
-		return fmt.Sprintf("The output of the task %q is there only after it has ended, and this task does not wait for it. Add it to depends_on.", other)
+	case j.endings.Before(task, other):
+		return ""
+	case task.Condition() != fsm.RunIfAllSuccess:
+		return fmt.Sprintf("The output of the task %q is there only after it has ended. With run_if = %q only those that depends_on names have surely ended. Add it to depends_on.", other, task.RunIf)
 	}
-	return ""
+	return fmt.Sprintf("The output of the task %q is there only after it has ended, and this task does not surely wait for it. Add it to depends_on.", other)
 }

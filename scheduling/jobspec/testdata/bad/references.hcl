@@ -19,6 +19,12 @@ job "a" {
     driver  = "shell"
     command = "cat $${tasks.first.output} ${tasks.first.output} ${tasks.secnd.output} ${tasks.first.status} $$$${run.id} ${HOME}"
   }
+  task "fourth" {
+    depends_on = ["third"]
+    run_if     = "all_done"
+    command    = "/bin/${tasks.first.output}"
+    args       = ["${tasks.fourth.output}", "${tasks.third.output}"]
+  }
   task "third" {
     depends_on = ["first"]
     command    = "/bin/${tasks.first.output}"

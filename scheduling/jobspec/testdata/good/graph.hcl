@@ -56,6 +56,11 @@ job "graph" {
     command = "/usr/local/bin/clean"
     shards { per_node = true }
   }
+  task "report" {
+    depends_on = ["crunch"]
+    command    = "/usr/local/bin/report"
+    args       = ["${tasks.list.output}"]
+  }
   task "alarm" {
     depends_on = ["crunch", "range", "list"]
     run_if     = "any_failed"
