@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
+	"github.com/rota-scheduler/rota/test/check"
 	"github.com/rota-scheduler/rota/test/cluster"
 	"github.com/rota-scheduler/rota/test/cluster/record"
 	"github.com/rota-scheduler/rota/transport/api"
@@ -44,6 +45,7 @@ func (w *world) judge() {
 	evidence := w.settled(to)
 	w.t.Logf("everything due is decided and done after %s more", time.Since(began).Round(100*time.Millisecond))
 	evidence.Records = w.untilStandstill(w.load.records.Read())
+	evidence.Attempts = w.attempts(evidence.Records)
 	for _, key := range slices.SortedFunc(maps.Keys(w.load.kinds), compareKeys) {
 		evidence.Due = append(evidence.Due, w.load.due(key, to))
 	}
@@ -171,6 +173,29 @@ func (w *world) lateness(records []record.Record) {
 }
 
 func brief(d time.Duration) time.Duration { return d.Round(time.Millisecond / 10) }
+
+// attempts returns what the API says of the attempts of every run of the load that
+// had more than one: all of these jobs may be tried again, but not after an attempt
+// that succeeded, and one of which the cluster said that it never started must not
+// have begun. What people run by hand they may also delete, and all about it.
+func (w *world) attempts(records []record.Record) []check.Attempt {
+	w.t.Helper()
+	list := []check.Attempt{}
+	mine := slices.DeleteFunc(slices.Clone(records), func(r record.Record) bool {
+		_, ok := w.load.kinds[fsm.JobKey{Namespace: r.Namespace, Name: r.Job}]
+		return !ok
+	})
+	for _, id := range cluster.Repeated(mine) {
+		run, _, err := w.c.Up()[0].Client().Run(w.t.Context(), id, api.Read{Consistent: true})
+		if err != nil {
+			w.t.Errorf("the attempts of run %s: %v", id, err)
+			continue
+		}
+		list = append(list, cluster.AttemptsOf(&run)...)
+	}
+	w.t.Logf("%d attempts of runs that had more than one", len(list))
+	return list
+}
 
 // describe tells what the API says of a run's attempts.
 func (w *world) describe(id string) string {

@@ -93,6 +93,9 @@ func TestFinds(t *testing.T) {
 		"two outcomes":        {func(e *Evidence) { e.Fires = append(e.Fires, e.Fires[0]) }, TwoOutcomes, "listed: ran"},
 		"ran, not started":    {func(e *Evidence) { e.Processes = e.Processes[1:] }, RanNotStarted, "run A"},
 		"again after success": {again(2, func(e *Evidence) {}), StartedTwice, "attempt 2"},
+		"again after a success that only the ledger knows": {again(2, func(e *Evidence) {
+			e.Processes[0].Succeeded = false
+		}), StartedTwice, "attempt 2"},
 		"again, not allowed": {again(2, func(e *Evidence) {
 			e.Processes[0].Succeeded = false
 			e.Processes[len(e.Processes)-1].Terms = &Terms{}
@@ -178,6 +181,11 @@ func TestAllows(t *testing.T) {
 			shift(&e.Processes[0], 700*ms)
 			e.Processes[0].Attempt = 2
 			e.Attempts[0].Outcome = fsm.AttemptLost
+		},
+		"late after an attempt that nobody lists": func(e *Evidence) {
+			shift(&e.Processes[0], 700*ms)
+			e.Processes[0].Attempt = 2
+			e.Attempts = e.Attempts[1:]
 		},
 		"idempotent beside itself": func(e *Evidence) {
 			e.Processes[2].End = when(2).Add(ms)

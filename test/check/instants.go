@@ -56,21 +56,23 @@ func (c *checker) mayFollow(before []Process, p Process) bool {
 		if shardOf(b) != shardOf(p) || b.Attempt == p.Attempt {
 			continue
 		}
-		if !c.termsOf(p).Again || b.Succeeded && !c.lossOf(b) {
+		if !c.termsOf(p).Again || c.succeeded(b) {
 			return false
 		}
 	}
 	return true
 }
 
-// lossOf says whether the ledger has given an attempt up without its result: its
-// node was lost, and what it came to never arrived.
-func (c *checker) lossOf(p Process) bool {
+// succeeded says whether a process came to a good end and the ledger knows: it has
+// not given the attempt up without its result, because its node was lost.
+func (c *checker) succeeded(p Process) bool {
 	switch c.attempts[attemptKey(p.Run, p.Task, p.Shard, p.Attempt)].Outcome {
-	case fsm.AttemptLost, fsm.AttemptKilled:
+	case fsm.AttemptSucceeded:
 		return true
+	case fsm.AttemptLost, fsm.AttemptKilled:
+		return false
 	}
-	return false
+	return p.Succeeded
 }
 
 // undue finds what happened, within the checked time, at an instant that the
@@ -116,16 +118,12 @@ func (c *checker) times() {
 }
 
 // maybeBefore says whether an earlier attempt of the shard may have started, by
-// the ledger: what follows it has no deadline any more. Without that ledger it is
-// taken for granted.
+// the ledger: what follows it has no deadline any more. One that the ledger does
+// not list may have.
 func (c *checker) maybeBefore(p Process) bool {
-	if c.Attempts == nil {
-		return p.Attempt > 1
-	}
 	for n := 1; n < p.Attempt; n++ {
-		switch c.attempts[attemptKey(p.Run, p.Task, p.Shard, n)].Outcome {
-		case "", fsm.AttemptNever:
-		default:
+		a, listed := c.attempts[attemptKey(p.Run, p.Task, p.Shard, n)]
+		if !listed || a.Outcome != "" && a.Outcome != fsm.AttemptNever {
 			return true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/test/check"
 	"github.com/rota-scheduler/rota/test/cluster/record"
+	"github.com/rota-scheduler/rota/transport/api"
 )
 
 // Skew is by how much a clock in the cluster may be wrong: a start that is
@@ -26,6 +27,7 @@ const (
 	NoOutcome    = check.NoOutcome
 	StartedTwice = check.StartedTwice
 	TwoAtATime   = check.TwoAtATime
+	NeverStarted = check.NeverStarted
 )
 
 // ExecSlack is by how much a process may show its deadline to be passed: what
@@ -50,6 +52,9 @@ type Evidence struct {
 	Calls []check.Call
 	Jobs  []check.Job
 	Runs  []fsm.Run
+	// Attempts are what the API says of runs that [Repeated] names; none means
+	// that this is not judged.
+	Attempts []check.Attempt
 	// Describe, if set, tells what the API says of a run and its attempts.
 	Describe func(run string) string
 }
@@ -68,8 +73,37 @@ func Check(e Evidence) *Verdict {
 	}
 	return check.Check(check.Evidence{
 		Skew: Skew, ExecSlack: ExecSlack, Due: due, Fires: e.Fires, Processes: Processes(e.Records), Describe: e.Describe,
-		Calls: e.Calls, Jobs: e.Jobs, Runs: e.Runs,
+		Calls: e.Calls, Jobs: e.Jobs, Runs: e.Runs, Attempts: e.Attempts,
 	})
+}
+
+// Repeated returns the runs of which a process wrote that it is not the first of
+// its shard, in the order of their records.
+func Repeated(records []record.Record) []string {
+	var runs []string
+	seen := map[string]bool{}
+	for _, r := range records {
+		if r.Attempt > 1 && !seen[r.Run] {
+			seen[r.Run] = true
+			runs = append(runs, r.Run)
+		}
+	}
+	return runs
+}
+
+// AttemptsOf returns the attempts of a run as the API lists them.
+func AttemptsOf(run *api.Run) []check.Attempt {
+	var list []check.Attempt
+	for i := range run.Tasks {
+		for _, s := range run.Tasks[i].Items {
+			for _, a := range append(slices.Clone(s.Past), s.Current) {
+				list = append(list, check.Attempt{
+					Run: s.RunID, Task: s.Task, Shard: s.Index, Number: a.Number, Outcome: a.Outcome, Node: a.Node,
+				})
+			}
+		}
+	}
+	return list
 }
 
 // Processes puts together what each process wrote. One that was killed has

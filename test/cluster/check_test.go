@@ -8,6 +8,7 @@ import (
 
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/test/cluster/record"
+	"github.com/rota-scheduler/rota/transport/api"
 )
 
 const second = fsm.Time(time.Second)
@@ -50,6 +51,42 @@ func TestCheck(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{StartedTwice, TwoAtATime}, kinds); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestAttempts: what the API says of attempts counts against what their processes
+// wrote, also where a shard may be tried again.
+func TestAttempts(t *testing.T) {
+	records := append(process("A", at(1), 1, 0, time.Millisecond), process("A", at(1), 2, 2*time.Second, 3*time.Second)...)
+	records = append(records, process("B", at(2), 1, 0, time.Millisecond)...)
+	if diff := cmp.Diff([]string{"A"}, Repeated(records)); diff != "" {
+		t.Error(diff)
+	}
+	for outcome, want := range map[string][]string{
+		fsm.AttemptKilled: nil, fsm.AttemptLost: nil, fsm.AttemptFailed: nil,
+		fsm.AttemptNever: {NeverStarted}, fsm.AttemptSucceeded: {StartedTwice},
+	} {
+		s := fsm.Shard{
+			RunID: "A", Task: "main", Past: []fsm.Attempt{{Number: 1, Outcome: outcome}},
+			Current: fsm.Attempt{Number: 2, Outcome: fsm.AttemptSucceeded},
+		}
+		e := Evidence{
+			Due: []Due{Every(tick, time.Second, 0, at(0), at(2))},
+			Fires: []fsm.Fire{
+				{Namespace: "default", Job: "tick", ScheduledAt: at(1), Outcome: fsm.OutcomeRan, RunID: "A"},
+				{Namespace: "default", Job: "tick", ScheduledAt: at(2), Outcome: fsm.OutcomeRan, RunID: "B"},
+			},
+			Records:  records,
+			Attempts: AttemptsOf(&api.Run{Tasks: []api.Task{{Items: []api.Shard{{Shard: s}}}}}),
+		}
+		e.Due[0].Terms.Again = true
+		var kinds []string
+		for _, v := range Check(e).Violations {
+			kinds = append(kinds, v.Kind)
+		}
+		if diff := cmp.Diff(want, kinds); diff != "" {
+			t.Errorf("after an attempt that %s: %s", outcome, diff)
+		}
 	}
 }
 
