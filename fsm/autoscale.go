@@ -122,11 +122,12 @@ const (
 	ScaleDown = "down"
 )
 
-// States of a step: pending -> (draining -> removing) -> done or failed.
+// States of a step: pending -> (draining -> removing -> leaving) -> done or failed.
 const (
 	ScalePending  = "pending"
 	ScaleDraining = "draining"
 	ScaleRemoving = "removing"
+	ScaleLeaving  = "leaving"
 	ScaleDone     = "done"
 	ScaleFailed   = "failed"
 )
@@ -160,6 +161,8 @@ type ScaleStep struct {
 	Node  string `codec:"n,omitempty" json:"node,omitempty"`
 	Name  string `codec:"na,omitempty" json:"name,omitempty"`
 	State string `codec:"s" json:"state"`
+	// Since is when it came into its state.
+	Since Time `codec:"si,omitempty" json:"since,omitempty"`
 	// Tries counts the calls of the provider that failed; Error is of the last.
 	Tries int    `codec:"t,omitempty" json:"tries,omitempty"`
 	Error string `codec:"e,omitempty" json:"error,omitempty"`
@@ -210,7 +213,7 @@ func applyStartScaling(c *change, cmd *StartScaling) (any, error) {
 	e.Steps = slices.Clone(e.Steps)
 	for i := range e.Steps {
 		s := &e.Steps[i]
-		*s = ScaleStep{Request: fmt.Sprintf("scale-%d-%d", c.index, i), Node: s.Node, Name: s.Name, State: ScalePending}
+		*s = ScaleStep{Request: fmt.Sprintf("scale-%d-%d", c.index, i), Node: s.Node, Name: s.Name, State: ScalePending, Since: e.At}
 	}
 	c.put(tableScaling, &e)
 	for _, old := range events[:max(0, len(events)+1-maxScaleEvents)] {
@@ -229,7 +232,7 @@ func applyAdvanceScaling(c *change, cmd *AdvanceScaling) (any, error) {
 		return nil, fmt.Errorf("%w: the step is %s after %d tries", ErrStale, now.State, now.Tries)
 	}
 	switch cmd.To.State {
-	case ScalePending, ScaleDraining, ScaleRemoving, ScaleDone, ScaleFailed:
+	case ScalePending, ScaleDraining, ScaleRemoving, ScaleLeaving, ScaleDone, ScaleFailed:
 	default:
 		return nil, fmt.Errorf("%w: state %q of a step", ErrInvalid, cmd.To.State)
 	}
@@ -237,6 +240,9 @@ func applyAdvanceScaling(c *change, cmd *AdvanceScaling) (any, error) {
 	e.Steps = slices.Clone(old.Steps)
 	next := cmd.To
 	next.Request, next.Error = now.Request, clip(next.Error, maxScaleErrorText)
+	if next.Since = now.Since; next.State != now.State {
+		next.Since = cmd.At
+	}
 	e.Steps[cmd.Step] = next
 	if !slices.ContainsFunc(e.Steps, func(s ScaleStep) bool { return !s.Ended() }) {
 		e.EndedAt = cmd.At

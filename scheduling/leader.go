@@ -45,6 +45,11 @@ type Config struct {
 	Verify func(ctx context.Context) error
 	// Refusals returns what this node noted about a peer, if anything.
 	Refusals func(node string) (Refusal, bool)
+	// Voters returns the IDs of the nodes that vote. It may be nil.
+	Voters func() map[string]bool
+	// Provider makes the provider of nodes that settings name, other than standby.
+	// It may be nil.
+	Provider func(*fsm.Autoscale) (NodeProvider, error)
 	// Regions makes the table of round trips between regions. It may be nil.
 	Regions func() *Regions
 	// Gossip returns what this node's gossip believes of another. It may be nil.
@@ -79,7 +84,7 @@ func (l *Leader) Run(ctx context.Context, barrier uint64) error {
 	l.Leases.Open(barrier, nodes)
 	defer l.Leases.Close()
 	g, ctx := errgroup.WithContext(ctx)
-	for _, loop := range []func(context.Context) error{l.verify, l.fire, l.place, l.replace, l.displace, l.timeout, l.noteSlow, l.prune, l.watchClock} {
+	for _, loop := range []func(context.Context) error{l.verify, l.fire, l.place, l.replace, l.displace, l.timeout, l.noteSlow, l.prune, l.watchClock, l.autoscale} {
 		g.Go(func() error { return loop(ctx) })
 	}
 	return g.Wait()

@@ -43,6 +43,7 @@ var allowed = map[string][]string{
 	"scheduling/executor/proc/cgroup": {},
 	"scheduling/executor/supervisor":  {"scheduling/executor/proc", "scheduling/executor/failpoint"},
 	"scheduling/executor/failpoint":   {},
+	"scheduling/provider":             {"fsm"},
 	"scheduling/jobspec":              {"fsm", "scheduling/cron", "scheduling/match"},
 	"scheduling/cron":                 {},
 	"scheduling/match":                {"fsm"},

@@ -9,7 +9,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/rota-scheduler/rota/cmd/rota/agent/raftnode"
+	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/scheduling"
+	"github.com/rota-scheduler/rota/scheduling/provider"
 )
 
 // lead runs one term after another. A term has stopped entirely before the next
@@ -69,7 +71,7 @@ func (a *Agent) serve(ctx context.Context, epoch uint64, log *slog.Logger) {
 	leader := scheduling.NewLeader(scheduling.Config{
 		Store: a.store, Proposer: a.proposer, Clock: a.clock, Leases: a.leases, Timing: a.timing,
 		Self: a.self.ID, StepDown: a.raft.TransferLeadership, Verify: a.raft.VerifyLeader, Refusals: a.peers.refusal,
-		Gossip: a.gossipOf, Regions: a.regions, Logger: log,
+		Gossip: a.gossipOf, Regions: a.regions, Voters: a.Voters, Provider: nodeProvider, Logger: log,
 		Load: func(node string) (scheduling.Load, bool) { return a.loads.of(node, a.clock.Mono()) },
 	})
 	a.term.Store(leader)
@@ -83,3 +85,6 @@ func (a *Agent) serve(ctx context.Context, epoch uint64, log *slog.Logger) {
 		}
 	}
 }
+
+// nodeProvider makes what the autoscaler asks for machines.
+func nodeProvider(s *fsm.Autoscale) (scheduling.NodeProvider, error) { return provider.New(s) }
