@@ -344,6 +344,28 @@ func (c *Client) RTT(ctx context.Context) (RTT, error) {
 	return rtt, err
 }
 
+// Autoscale returns the autoscaler's settings and decisions.
+func (c *Client) Autoscale(ctx context.Context) (Autoscale, error) {
+	s, _, err := read[Autoscale](ctx, c, "/v1/autoscale", url.Values{}, Read{})
+	return s, err
+}
+
+// PlanAutoscale asks what settings would do right now; nil means those that there
+// are.
+func (c *Client) PlanAutoscale(ctx context.Context, s *fsm.Autoscale) (ScalePlan, error) {
+	var body []byte
+	if s != nil {
+		var err error
+		if body, err = json.Marshal(s); err != nil {
+			return ScalePlan{}, fmt.Errorf("encoding the settings: %w", err)
+		}
+	}
+	return write[ScalePlan](ctx, c, request{
+		method: http.MethodPost, path: "/v1/autoscale/plan",
+		header: http.Header{"Content-Type": {"application/json"}}, body: body,
+	})
+}
+
 // Settings returns the cluster's settings.
 func (c *Client) Settings(ctx context.Context, opt Read) (fsm.Settings, error) {
 	s, _, err := read[fsm.Settings](ctx, c, "/v1/settings", url.Values{}, opt)

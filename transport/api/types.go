@@ -149,6 +149,29 @@ type PutSettings struct {
 	IfIndex uint64 `json:"if_index,omitempty"`
 }
 
+// Autoscale is the answer of GET /v1/autoscale.
+type Autoscale struct {
+	// Settings have their defaults filled in; without a provider it is off.
+	Settings fsm.Autoscale `json:"settings"`
+	// Events are the kept decisions, the newest first.
+	Events []fsm.ScaleEvent `json:"events"`
+	Index  uint64           `json:"index"`
+}
+
+// ScalePlan is the answer of POST /v1/autoscale/plan: what the autoscaler would do
+// if the load of now were that of a whole window.
+type ScalePlan struct {
+	Nodes    int     `json:"nodes"`
+	Delta    int     `json:"delta"`
+	Load     float64 `json:"load"`
+	Running  int     `json:"running"`
+	Waiting  int     `json:"waiting"`
+	Capacity int     `json:"capacity"`
+	Reason   string  `json:"reason"`
+	// Names are the nodes that would be used or given up.
+	Names []string `json:"names,omitempty"`
+}
+
 // RTT is the answer of GET /v1/nodes/rtt: round trips as the answering node
 // estimates them.
 type RTT struct {

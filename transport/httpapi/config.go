@@ -83,6 +83,9 @@ type Cluster interface {
 	Loads(ctx context.Context) map[string]api.NodeLoad
 	// RTT is what this node knows of the round trips in the cluster.
 	RTT() api.RTT
+	// PlanScale is called on the leader: what the settings would do right now. An
+	// error wraps transport.ErrNoLeader.
+	PlanScale(fsm.Autoscale) (api.ScalePlan, error)
 }
 
 // Proposer writes to the log.

@@ -348,6 +348,10 @@ func (c fakeCluster) Loads(context.Context) map[string]api.NodeLoad {
 	return map[string]api.NodeLoad{"id-1": {Average: 0.5, Cores: 4, Weight: 7}}
 }
 
+func (c fakeCluster) PlanScale(s fsm.Autoscale) (api.ScalePlan, error) {
+	return api.ScalePlan{Nodes: 1, Delta: s.Min - 1}, nil
+}
+
 func (c fakeCluster) RTT() api.RTT { return api.RTT{Nodes: []string{"n1"}} }
 
 // fakeCompiler reads a file of one job name a line.

@@ -38,3 +38,31 @@ func TestSettings(t *testing.T) {
 		t.Errorf("%+v %v", rtt, err)
 	}
 }
+
+func TestAutoscale(t *testing.T) {
+	w := newWorld(t)
+	if rec := w.call("POST", "/v1/autoscale/plan", nil); rec.Code != 422 {
+		t.Errorf("a plan without settings: %d", rec.Code)
+	}
+	var plan api.ScalePlan
+	rec := w.call("POST", "/v1/autoscale/plan", json.RawMessage(`{"provider":"standby","min":3,"max":5}`))
+	if err := json.Unmarshal(rec.Body.Bytes(), &plan); err != nil || plan.Delta != 2 {
+		t.Errorf("%d %s %v", rec.Code, rec.Body, err)
+	}
+	w.call("PUT", "/v1/settings", json.RawMessage(`{"autoscale":{"provider":"standby","min":3,"max":5}}`))
+	for range 2 {
+		w.must(fsm.OpStartScaling, &fsm.StartScaling{Settings: w.store.Read().Settings().ModifyIndex, Event: fsm.ScaleEvent{Kind: fsm.ScaleUp, Steps: make([]fsm.ScaleStep, 1)}})
+		var last *fsm.ScaleEvent
+		for e := range w.store.Read().ScaleEvents() {
+			last = e
+		}
+		w.must(fsm.OpAdvanceScaling, &fsm.AdvanceScaling{At: start, Index: last.Index, From: fsm.ScalePending, To: fsm.ScaleStep{State: fsm.ScaleDone}})
+	}
+	var got api.Autoscale
+	if err := json.Unmarshal(w.call("GET", "/v1/autoscale", nil).Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Events) != 2 || got.Events[0].Index < got.Events[1].Index || got.Settings.UpAt != 0.8 || got.Settings.Max != 5 {
+		t.Errorf("%+v", got)
+	}
+}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/scheduling"
+	"github.com/rota-scheduler/rota/transport"
 	"github.com/rota-scheduler/rota/transport/api"
 )
 
@@ -53,6 +54,19 @@ func (a *Agent) RTT() api.RTT {
 		out.Regions = append(out.Regions, r)
 	}
 	return out
+}
+
+// PlanScale is what settings of the autoscaler would do right now.
+func (a *Agent) PlanScale(s fsm.Autoscale) (api.ScalePlan, error) {
+	term := a.term.Load()
+	if term == nil || !a.IsLeader() {
+		return api.ScalePlan{}, transport.ErrNoLeader
+	}
+	d, now, names := term.Plan(s)
+	return api.ScalePlan{
+		Nodes: now.Nodes, Delta: d.Delta, Load: d.Load, Running: now.Running, Waiting: now.Waiting,
+		Capacity: now.Capacity, Reason: d.Reason, Names: names,
+	}, nil
 }
 
 func milliseconds(d time.Duration) float64 {

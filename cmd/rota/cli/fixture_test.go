@@ -74,6 +74,18 @@ func someRTT() api.RTT {
 	}
 }
 
+func someScaling() api.Autoscale {
+	return api.Autoscale{
+		Settings: fsm.Autoscale{Provider: fsm.ProviderExec, Min: 2, Max: 9, Command: []string{"/usr/local/bin/machines"}}.WithDefaults(),
+		Events: []fsm.ScaleEvent{
+			{Index: 90, Kind: fsm.ScaleDown, At: at(-time.Minute), Nodes: 4, Want: 3, Load: 0.12, Running: 48, Capacity: 400, Reason: "load 0.12 over 2m0s is at most 0.30",
+				Steps: []fsm.ScaleStep{{Request: "scale-90-0", Name: "n4", State: fsm.ScaleDraining}}},
+			{Index: 70, Kind: fsm.ScaleUp, At: at(-time.Hour), EndedAt: at(-59 * time.Minute), Nodes: 3, Want: 4, Load: 0.9, Running: 250, Waiting: 20, Capacity: 300, Reason: "load 0.90 over 2m0s is at least 0.80",
+				Steps: []fsm.ScaleStep{{Request: "scale-70-0", State: fsm.ScaleFailed, Tries: 10, Error: "quota exceeded"}}},
+		},
+	}
+}
+
 func someSettings() fsm.Settings {
 	return fsm.Settings{
 		Format: 2, SetBy: "ann@ops1", SetAt: at(-time.Hour), ModifyIndex: 7,

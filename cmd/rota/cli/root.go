@@ -92,7 +92,7 @@ files that "rota apply" hands to any of them. "rota dev" shows it on one machine
 		a.applyCommand(), a.planCommand(), a.validateCommand(), a.fmtCommand(), a.cronCommand(),
 		a.jobsCommand(), a.jobCommand(), a.runCommand(), a.pauseCommand(), a.resumeCommand(), a.deleteCommand(),
 		a.runsCommand(), a.firesCommand(), a.statusCommand(), a.logsCommand(), a.cancelCommand(), a.retryCommand(),
-		a.notificationsCommand(), a.nodesCommand(), a.nodeCommand(), a.settingsCommand(), a.poolsCommand(), a.leaderCommand(), a.versionCommand(),
+		a.notificationsCommand(), a.nodesCommand(), a.nodeCommand(), a.settingsCommand(), a.autoscaleCommand(), a.poolsCommand(), a.leaderCommand(), a.versionCommand(),
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usage(cmd, err) })
 	return root
