@@ -68,6 +68,7 @@ func (j *jobBlock) decodeTask(block *hcl.Block) {
 	if driver := f.word("driver", fsm.DriverExec, fsm.DriverShell, fsm.DriverHTTP, fsm.DriverNoop); driver != "" {
 		task.Driver = driver
 	}
+	f.checkCall(task.Driver)
 	if f.failed["driver"] { // which attributes it needs is then unknown
 		f.fail("command")
 		f.fail("args")
@@ -104,6 +105,19 @@ func (f *taskBlock) call() *fsm.HTTPCall {
 		Headers:        f.table("headers"),
 		Body:           f.text("body"),
 		ExpectedStatus: f.textOrTexts("expected_status"),
+	}
+}
+
+// checkCall reports attributes of a request in a task that makes none.
+func (f *taskBlock) checkCall(driver string) {
+	if driver == fsm.DriverHTTP || f.failed["driver"] {
+		return
+	}
+	for _, name := range callAttributes {
+		if f.has(name) {
+			f.errorf(name, "Wrong attribute", "%q needs driver = %q.", name, fsm.DriverHTTP)
+			f.fail("driver") // so that validation does not say it again
+		}
 	}
 }
 
