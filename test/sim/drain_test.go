@@ -197,6 +197,45 @@ func TestDrainEndsWithTheDisk(t *testing.T) {
 	})
 }
 
+// TestDrainTheLastNode: a node that drains while the others go away, or are gone
+// already, does not wait for a leader that nobody will elect, only for what runs
+// there.
+func TestDrainTheLastNode(t *testing.T) {
+	for name, after := range map[string]time.Duration{"gone": 0, "going": 5 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c := NewCluster(t, Options{Work: func(proc.StartRequest) Outcome { return Outcome{After: 20 * time.Second} }})
+				c.Apply(manualJob("long", func(*fsm.Task) {}))
+				c.fill("long", "run", 12)
+				last := c.node("n1")
+				goAway := func() {
+					for _, n := range c.Nodes() {
+						if n != last {
+							n.Kill()
+						}
+					}
+				}
+				gone := make(chan struct{})
+				time.AfterFunc(after, func() { defer close(gone); goAway() })
+				if after == 0 {
+					<-gone
+				}
+				began := time.Now()
+				if fault := last.agent.Drain(t.Context(), 10*time.Minute); fault != nil {
+					t.Error(fault)
+				}
+				if took := time.Since(began); took < 10*time.Second || took > 40*time.Second {
+					t.Errorf("with 20 s of work it drained within %s", took)
+				}
+				if n := c.running(last.Name); n != 0 {
+					t.Errorf("%d still run there", n)
+				}
+				<-gone
+			})
+		})
+	}
+}
+
 // TestHealth: every node shows what the leader makes of its own contact, sooner
 // than gossip does.
 func TestHealth(t *testing.T) {

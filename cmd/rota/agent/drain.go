@@ -17,6 +17,10 @@ const pathDrain = "/v1/internal/drain"
 // drainPoll is how often a node that drains looks whether it is empty.
 const drainPoll = 50 * time.Millisecond
 
+// logPatience is how long a node on which nothing runs any more waits for the log
+// to show it. Where the others are gone it never does.
+const logPatience = 5 * time.Second
+
 // drainRequest is a node's wish to become empty before it stops.
 type drainRequest struct {
 	Node        string `json:"node"`
@@ -55,7 +59,15 @@ func (a *Agent) untilEmpty(ctx context.Context) {
 		a.logger.Warn("the cluster was not told to give no more work; stopping all the same", "error", err)
 		return
 	}
+	ran := time.Now() // when work was last seen to run here
 	for held := a.held(); held > 0; held = a.held() {
+		if a.executor.Load() > 0 {
+			ran = time.Now()
+		}
+		if time.Since(ran) > logPatience {
+			a.logger.Warn("nothing runs here any more, and the cluster does not take note of that; stopping all the same", "attempts", held)
+			return
+		}
 		select {
 		case <-ctx.Done():
 			a.logger.Warn("the time to drain is over; what still runs is ended", "attempts", held)
@@ -66,13 +78,18 @@ func (a *Agent) untilEmpty(ctx context.Context) {
 	a.logger.Info("drained")
 }
 
-// askForNoWork tries until the leader has taken note, has refused, or ctx ends.
+// askForNoWork tries until the leader has taken note, has refused, or ctx ends; or,
+// while there is no leader, until nothing runs here: when a whole cluster is
+// stopped, the last nodes find none.
 func (a *Agent) askForNoWork(ctx context.Context) error {
 	request := drainRequest{Node: a.self.ID, Incarnation: a.self.Incarnation}
 	for {
 		err := a.callLeader(ctx, pathDrain, request, nil, func() error { return a.answerDrain(ctx, request) })
 		var refused *transport.APIError
 		if err == nil || errors.Is(err, fsm.ErrFormat) || (errors.As(err, &refused) && refused.Status == http.StatusConflict) {
+			return err
+		}
+		if a.executor.Load() == 0 {
 			return err
 		}
 		select {
