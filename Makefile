@@ -74,6 +74,10 @@ model: ## search the model of the protocol, then leave out each of its rules in 
 sim: ## the simulator's long scenes, and thousands of random schedules
 	ROTA_SIM=long ROTA_SIM_SEEDS=$${ROTA_SIM_SEEDS:-2000} $(GO) test -count=1 -timeout 120m $(TESTFLAGS) ./test/sim
 
+.PHONY: mutants
+mutants: ## break the program on purpose, one promise at a time; a test must notice each
+	$(GO) run ./test/mutants $(MUTANTS)
+
 .PHONY: failpoints
 failpoints: ## a hundred kills of agents at chosen places, several minutes
 	$(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./test/failpoints

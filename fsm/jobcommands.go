@@ -165,14 +165,23 @@ func dropOldVersions(c *change, job *Job) {
 // row stands for is not known here.
 func supersede(c *change, cur *Cursor, at Time) {
 	key := cur.JobKey()
-	if cur.Next == 0 || cur.Next > at || c.fire(key, cur.Next) != nil {
+	if cur.Next == 0 || cur.Next > at {
+		return
+	}
+	from := cur.Next
+	if c.fire(key, from) != nil {
+		// A still older version's, which is being taken back there: what this
+		// one had due after it waited for that.
+		from++
+	}
+	if from > at || c.fire(key, from) != nil {
 		return
 	}
 	f := &Fire{
-		Namespace: cur.Namespace, Job: cur.Job, ScheduledAt: cur.Next, Until: at,
+		Namespace: cur.Namespace, Job: cur.Job, ScheduledAt: from, Until: at,
 		Version: cur.Version, Schedule: cur.Schedule, Outcome: OutcomeSkipped, Reason: ReasonSuperseded,
 	}
-	if c.job(key).skippedByPause(cur.Next) {
+	if c.job(key).skippedByPause(from) {
 		f.Reason = ReasonPaused
 	}
 	c.putFire(f)

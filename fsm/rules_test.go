@@ -214,6 +214,25 @@ func TestNoFireVanishes(t *testing.T) {
 		}
 		checkInvariants(t, l.view())
 	})
+	t.Run("due, and held up by an older version's fire", func(t *testing.T) {
+		l := newLab(t)
+		l.node("n1", 1)
+		l.put(spec("j", 1))
+		if _, err := l.decide("j", &Placement{Node: "n1", Incarnation: 1}); err != nil {
+			t.Fatal(err)
+		}
+		newer, newest := spec("j", 1), spec("j", 1)
+		newer.Description, newest.Description = "second", "third"
+		l.put(newer) // asks the fire back; its node does not answer
+		held := l.view().cursor(key("j"), 0).Next
+		l.now = held + 10*second
+		l.put(newest)
+		f := l.view().Fire(key("j"), held+1)
+		if f == nil || f.Outcome != OutcomeSkipped || f.Reason != ReasonSuperseded || f.Until != l.now {
+			t.Errorf("what was due after the held fire is %+v", f)
+		}
+		checkInvariants(t, l.view())
+	})
 }
 
 func TestPause(t *testing.T) {

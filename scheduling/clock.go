@@ -74,6 +74,25 @@ func (c *Clock) Sample(leader fsm.Time, sent, received int64) {
 	c.base, c.at, c.sampled = int64(leader)+rtt/2, received, received
 }
 
+// Offset returns cluster time less the monotonic clock, by which another process
+// on this machine, up to its restart, can tell cluster time.
+func (c *Clock) Offset() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.mono()
+	return c.advance(now) - now
+}
+
+// Restore takes the offset that an earlier process on this machine had. It counts
+// as a sample: an agent that comes back and leads at once carries on the time of
+// the leader before it, whatever its wall clock says.
+func (c *Clock) Restore(offset int64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.mono()
+	c.base, c.sampled = c.at+offset, c.at
+}
+
 // Lead makes this clock the cluster's: it carries on from where it is.
 func (c *Clock) Lead() {
 	c.mu.Lock()

@@ -140,3 +140,15 @@ func TestALeadingClockNeverGoesBack(t *testing.T) {
 		}
 	})
 }
+
+// TestClockRestored: the clock of an agent that comes back goes on where the one
+// before it was, also if it leads at once, and whatever the wall clock says.
+func TestClockRestored(t *testing.T) {
+	before := NewClock(func() time.Time { return time.Unix(1000, 0) }, func() int64 { return 500 })
+	after := NewClock(func() time.Time { return time.Unix(9000, 0) }, func() int64 { return 1500 })
+	after.Restore(before.Offset())
+	after.Lead()
+	if got, want := after.Now(), fsm.At(time.Unix(1000, 1000)); got != want {
+		t.Errorf("it is %s, want %s", got, want)
+	}
+}

@@ -32,8 +32,12 @@ func Generate(seed uint64) Schedule {
 		g.jobs = append(g.jobs, name)
 		g.add(time.Duration(g.IntN(2000))*time.Millisecond, "apply", g.anyNode(), g.job(name))
 	}
+	g.machines()
 	for range 2 + g.IntN(6) {
 		g.fault(g.moment())
+	}
+	if g.chance(40) {
+		g.hasty(g.moment())
 	}
 	for range 3 + g.IntN(10) {
 		g.action(g.moment())
@@ -76,6 +80,48 @@ func (g *generator) victim() string {
 		return fmt.Sprintf("L%d", g.leaders)
 	}
 	return g.anyNode()
+}
+
+// machines makes the network and the disks as slow as real ones, mostly.
+func (g *generator) machines() {
+	if g.chance(60) {
+		g.add(0, "latency", pick(g, "500us", "3ms", "12ms"))
+	}
+	for i := range 3 {
+		if g.chance(30) {
+			g.add(0, "slow", fmt.Sprintf("n%d", i+1), pick(g, "1ms", "8ms", "40ms"))
+		}
+	}
+}
+
+// hasty has the leader fail in the instant in which it has, or has nearly, said
+// yes to something.
+func (g *generator) hasty(at time.Duration) {
+	g.leaders++
+	leader, job := fmt.Sprintf("L%d", g.leaders), pick(g, g.jobs...)
+	switch g.IntN(4) {
+	case 0:
+		g.add(at, "pause", leader, job)
+	case 1:
+		g.add(at, "delete", leader, job)
+	case 2:
+		g.add(at, "run", leader, job)
+	case 3:
+		g.add(at, "apply", leader, g.job(job))
+	}
+	fail := at + time.Duration(g.IntN(80))*time.Millisecond
+	end := fail + g.span()
+	switch g.IntN(3) {
+	case 0:
+		g.add(fail, pick(g, "crash", "kill"), leader)
+		g.add(end, "start", leader)
+	case 1:
+		g.add(fail, "isolate", leader)
+		g.add(end, "rejoin", leader)
+	case 2:
+		g.add(fail, "freeze", leader)
+		g.add(end, "thaw", leader)
+	}
 }
 
 // fault adds one fault and its end.

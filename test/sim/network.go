@@ -29,7 +29,8 @@ type Network struct {
 	conns     map[*conn]bool
 	cuts      map[link]bool
 	frozen    map[string]bool        // hosts whose agent does not move
-	delays    map[link]time.Duration // of each write
+	delays    map[link]time.Duration // of each write, besides the latency
+	latency   time.Duration          // of each write
 	changed   chan struct{}          // closed when a cut ends
 }
 
@@ -75,12 +76,16 @@ func (n *Network) Delay(from, to string, d time.Duration) {
 	n.change(func() { n.delays[link{from, to}] = d })
 }
 
+// Latency holds up everything by the same time, each write by itself.
+func (n *Network) Latency(d time.Duration) { n.change(func() { n.latency = d }) }
+
 // Heal ends every cut and delay. What was being sent goes on.
 func (n *Network) Heal() {
 	n.change(func() {
 		clear(n.cuts)
 		clear(n.frozen)
 		clear(n.delays)
+		n.latency = 0
 	})
 }
 
@@ -112,7 +117,7 @@ func (n *Network) open(l link) (bool, <-chan struct{}) {
 func (n *Network) delay(l link) time.Duration {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.delays[l]
+	return n.latency + n.delays[l]
 }
 
 // Reset closes every connection and listener of a host, as its kernel does when
@@ -136,7 +141,7 @@ func (n *Network) Reset(ip string) {
 		l.Close()
 	}
 	for _, c := range conns {
-		c.Close()
+		c.reset()
 	}
 }
 
@@ -208,14 +213,13 @@ func (n *Network) dial(ctx context.Context, ip, addr string) (net.Conn, error) {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
-	mine.Close()
+	mine.reset()
 	return nil, err
 }
 
 func (n *Network) pipe(out, back link) (mine, theirs *conn) {
 	a, b := net.Pipe()
-	mine = &conn{Conn: a, net: n, link: out, closed: make(chan struct{})}
-	theirs = &conn{Conn: b, net: n, link: back, closed: make(chan struct{})}
+	mine, theirs = newConn(a, n, out), newConn(b, n, back)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.conns[mine], n.conns[theirs] = true, true
@@ -257,83 +261,4 @@ func (l *listener) Close() error {
 		}
 	})
 	return nil
-}
-
-// conn is one end of a stream. What it writes waits while the way is cut.
-type conn struct {
-	net.Conn
-	net    *Network
-	link   link
-	closed chan struct{}
-	once   sync.Once
-
-	mu       sync.Mutex
-	deadline time.Time // of writes
-}
-
-func (c *conn) LocalAddr() net.Addr  { return &net.TCPAddr{IP: net.ParseIP(c.link.from)} }
-func (c *conn) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(c.link.to)} }
-
-func (c *conn) Write(p []byte) (int, error) {
-	if d := c.net.delay(c.link); d > 0 {
-		select {
-		case <-time.After(d):
-		case <-c.closed:
-			return 0, net.ErrClosed
-		}
-	}
-	for {
-		open, changed := c.net.open(c.link)
-		if open {
-			return c.Conn.Write(p)
-		}
-		if err := c.wait(changed); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// wait returns when the network has changed, or with the error of a write.
-func (c *conn) wait(changed <-chan struct{}) error {
-	c.mu.Lock()
-	deadline := c.deadline
-	c.mu.Unlock()
-	var expired <-chan time.Time
-	if !deadline.IsZero() {
-		t := time.NewTimer(time.Until(deadline))
-		defer t.Stop()
-		expired = t.C
-	}
-	select {
-	case <-changed:
-		return nil
-	case <-c.closed:
-		return net.ErrClosed
-	case <-expired:
-		return os.ErrDeadlineExceeded
-	}
-}
-
-func (c *conn) SetDeadline(t time.Time) error {
-	if err := c.SetWriteDeadline(t); err != nil {
-		return err
-	}
-	return c.Conn.SetReadDeadline(t)
-}
-
-func (c *conn) SetWriteDeadline(t time.Time) error {
-	c.mu.Lock()
-	c.deadline = t
-	c.mu.Unlock()
-	return c.Conn.SetWriteDeadline(t)
-}
-
-func (c *conn) Close() error {
-	c.once.Do(func() {
-		c.net.mu.Lock()
-		delete(c.net.conns, c)
-		c.net.mu.Unlock()
-		close(c.closed)
-	})
-	return c.Conn.Close()
 }

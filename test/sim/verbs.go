@@ -22,17 +22,17 @@ var verbs = map[string]func(p *player, args []string) error{
 	"start":  startNode,
 	"freeze": onNode(func(p *player, n *Node, _ []string) error { n.Freeze(); return nil }),
 	"thaw":   onNode(func(p *player, n *Node, _ []string) error { n.Thaw(); return nil }),
-	"hang":   onNode(func(p *player, n *Node, _ []string) error { n.hung.Shut(); return nil }),
-	"unhang": onNode(func(p *player, n *Node, _ []string) error { n.hung.Open(); return nil }),
-	"slow": onNode(func(p *player, n *Node, args []string) error {
+	"hang":   onHost(func(p *player, n *Node, _ []string) error { n.hung.Shut(); return nil }),
+	"unhang": onHost(func(p *player, n *Node, _ []string) error { n.hung.Open(); return nil }),
+	"slow": onHost(func(p *player, n *Node, args []string) error {
 		return withDuration(args, 0, func(d time.Duration) { n.slow.Store(int64(d)) })
 	}),
-	"clock": onNode(func(p *player, n *Node, args []string) error {
+	"clock": onHost(func(p *player, n *Node, args []string) error {
 		return withDuration(args, 0, n.StepClock)
 	}),
 
-	"isolate": onNode(func(p *player, n *Node, _ []string) error { p.c.isolate(n); return nil }),
-	"rejoin": onNode(func(p *player, n *Node, _ []string) error {
+	"isolate": onHost(func(p *player, n *Node, _ []string) error { p.c.isolate(n); return nil }),
+	"rejoin": onHost(func(p *player, n *Node, _ []string) error {
 		for _, other := range p.c.nodes {
 			p.c.Net.Mend(n.IP, other.IP)
 		}
@@ -44,6 +44,9 @@ var verbs = map[string]func(p *player, args []string) error{
 	"delay": onLink(func(p *player, a, b *Node, args []string) error {
 		return withDuration(args, 0, func(d time.Duration) { p.c.Net.Delay(a.IP, b.IP, d) })
 	}),
+	"latency": func(p *player, args []string) error {
+		return withDuration(args, 0, p.c.Net.Latency)
+	},
 
 	"apply": func(p *player, args []string) error {
 		if len(args) < 2 {
@@ -85,11 +88,21 @@ var verbs = map[string]func(p *player, args []string) error{
 	},
 }
 
-// onNode makes a verb of what is done to a node that is up.
+// onNode makes a verb of what is done to an agent that is up.
 func onNode(do func(p *player, n *Node, args []string) error) func(p *player, args []string) error {
+	return onHost(func(p *player, n *Node, args []string) error {
+		if !n.Up() {
+			return nil
+		}
+		return do(p, n, args)
+	})
+}
+
+// onHost makes a verb of what is done to a node, with or without an agent.
+func onHost(do func(p *player, n *Node, args []string) error) func(p *player, args []string) error {
 	return func(p *player, args []string) error {
 		n, err := p.node(args, 0)
-		if err != nil || n == nil || !n.Up() {
+		if err != nil || n == nil {
 			return err
 		}
 		return do(p, n, args[1:])

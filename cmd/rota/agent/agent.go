@@ -121,6 +121,8 @@ type Agent struct {
 	clockOff atomic.Bool
 	// silent: the process half does not answer, and that was said.
 	silent atomic.Bool
+	// saved is what is kept of cluster time; the heartbeat's.
+	saved savedClock
 	// keep: a stop leaves the processes alone.
 	keep atomic.Bool
 

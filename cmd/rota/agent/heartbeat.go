@@ -107,6 +107,7 @@ func (a *Agent) beatOnce(ctx context.Context) error {
 	received := a.clock.Mono()
 	a.clock.Sample(answer.Now, sent, received)
 	a.ailing.Store(&ailing{nodes: answer.Ailing, at: received})
+	a.saveClock()
 	a.warnOfClock()
 	base := a.lease.Renew(sent, executor.Grant{OK: answer.OK, Age: answer.Age, Floor: answer.Floor})
 	if base == 0 {

@@ -47,6 +47,7 @@ func (a *Agent) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.restoreClock()
 	a.self = a.cfg.node(identity.ID, identity.Incarnation, a.seams.Version)
 	a.self.Limits, a.self.Isolation, a.self.Format = a.seams.Limits, a.seams.Isolation, a.seams.Format
 	a.caller = transport.NewCaller(transport.CallerConfig{Dial: a.seams.Dial})

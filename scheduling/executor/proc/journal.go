@@ -250,8 +250,9 @@ func (j *journal) close() error {
 	return j.f.Close()
 }
 
-// bootID names the uptime: what was recorded under another one is dead.
-func bootID() (string, error) {
+// BootID names the uptime of the machine: what was recorded under another one is
+// dead, and mono counts from there.
+func BootID() (string, error) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "", fmt.Errorf("read boot id: %w", err)

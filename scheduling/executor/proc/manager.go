@@ -114,7 +114,7 @@ func (m *Manager) open(ctx context.Context, dir string) (err error) {
 	if err := supported(); err != nil {
 		return err
 	}
-	if m.boot, err = bootID(); err != nil {
+	if m.boot, err = BootID(); err != nil {
 		return err
 	}
 	if m.null, err = os.Open(os.DevNull); err != nil {
