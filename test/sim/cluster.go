@@ -24,6 +24,9 @@ import (
 type Options struct {
 	// Nodes, 3 if zero.
 	Nodes int
+	// Founders are the nodes that NewCluster starts; the others join when the test
+	// starts them. All if zero.
+	Founders int
 	// Stretch multiplies every timeout, so that days of virtual time cost no
 	// more than hours; 1 if zero.
 	Stretch int
@@ -75,6 +78,7 @@ type Node struct {
 func NewCluster(t *testing.T, opts Options) *Cluster {
 	t.Helper()
 	opts.Nodes = orDefault(opts.Nodes, 3)
+	opts.Founders = orDefault(opts.Founders, opts.Nodes)
 	opts.Stretch = orDefault(opts.Stretch, 1)
 	opts.Capacity = orDefault(opts.Capacity, 1000)
 	if opts.StallTimeout == 0 {
@@ -97,7 +101,7 @@ func NewCluster(t *testing.T, opts Options) *Cluster {
 		n.super = newSupervisor(n, c.Timing.StopAfter, opts.Work)
 		c.nodes = append(c.nodes, n)
 	}
-	for _, n := range c.nodes {
+	for _, n := range c.nodes[:opts.Founders] {
 		n.Start()
 	}
 	t.Cleanup(func() { c.end(root) })
@@ -174,7 +178,7 @@ func (n *Node) Start() {
 	stores := raftnode.Stores{Log: d, Stable: d, Snapshots: n.snaps}
 	a, err := agent.Start(context.Background(), agent.Config{
 		Name: n.Name, DataDir: n.dir, Bind: n.IP, HTTPPort: 7700, RPCPort: 7701, GossipPort: 7702,
-		Join: join, BootstrapExpect: len(c.nodes), Capacity: c.opts.Capacity,
+		Join: join, BootstrapExpect: n.expects(), Capacity: c.opts.Capacity,
 	}, agent.Seams{
 		Version: "sim", Format: c.opts.Formats[n.Name], Logger: slog.New(&traceHandler{logHandler{node: n.Name, t: c.t}, c.Trace}),
 		Wall: func() time.Time { return time.Now().Add(time.Duration(n.offset.Load())) }, Mono: c.mono, Timing: &c.Timing,
@@ -193,6 +197,26 @@ func (n *Node) Start() {
 		c.t.Fatalf("starting %s: %v", n.Name, err)
 	}
 	n.agent, n.store = a, a.Store()
+}
+
+// expects is how many nodes the agent founds a cluster with.
+func (n *Node) expects() int {
+	c := n.cluster
+	for _, founder := range c.nodes[:c.opts.Founders] {
+		if founder == n {
+			return c.opts.Founders
+		}
+	}
+	return 0
+}
+
+// Wipe empties the host's disk. No agent may run there.
+func (n *Node) Wipe() {
+	n.cluster.t.Helper()
+	n.logs, n.snaps = raft.NewInmemStore(), raft.NewInmemSnapshotStore()
+	if err := os.RemoveAll(n.dir); err != nil {
+		n.cluster.t.Fatal(err)
+	}
 }
 
 // Up says whether an agent runs on the host.

@@ -1,6 +1,10 @@
 package agent
 
-import "github.com/rota-scheduler/rota/fsm"
+import (
+	"github.com/hashicorp/raft"
+
+	"github.com/rota-scheduler/rota/fsm"
+)
 
 // What a simulation looks at from outside.
 
@@ -17,4 +21,13 @@ func (a *Agent) Now() fsm.Time { return a.clock.Now() }
 func (a *Agent) Ready(node string) bool {
 	_, ok := a.leases.Ready(node)
 	return ok
+}
+
+// Servers are the members of the Raft configuration, as this node knows it.
+func (a *Agent) Servers() []raft.Server {
+	f := a.raft.Raft().GetConfiguration()
+	if f.Error() != nil {
+		return nil
+	}
+	return f.Configuration().Servers
 }
