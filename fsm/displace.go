@@ -102,15 +102,15 @@ func loseAttempt(c *change, old *Shard, outcome, reason string, at Time) error {
 	}
 	s.Current.Outcome, s.Current.EndedAt, s.Current.Error = outcome, at, clip(reason, maxErrorText)
 	s.Maybe = true
-	gone := "its node was lost"
-	if s.State == ShardRunning && why == WhyDrain {
+	gone, drained := "its node was lost", s.State == ShardRunning && why == WhyDrain
+	if drained {
 		gone = "its node was drained"
 	} else {
 		s.Losses++
 	}
 	run := c.run(s.RunID)
 	job := c.job(s.JobKey())
-	if !run.Cancelling {
+	if !run.Cancelling && !(drained && outcome == AttemptKilled) { // that was asked for
 		tellAttempt(c, EventLost, &s, &s.Current, reason, at)
 	}
 	stop := job == nil || job.Paused || why == WhyPause || why == WhyVersion || why == WhyReplace

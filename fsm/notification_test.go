@@ -56,6 +56,8 @@ func TestEachEventIsTold(t *testing.T) {
 		{"lost and tried again", nil, []func(*scene) error{reports(ReportStarted, ""), displaces(DisplaceLose)}, "lost"},
 		{"killed", nil, []func(*scene) error{reports(ReportKilled, "")}, "lost"},
 		{"lost for good", func(s *JobSpec) { s.Tasks[0].OnNodeLoss = OnLossFail }, []func(*scene) error{reports(ReportStarted, ""), displaces(DisplaceLose)}, "lost failure"},
+		{"ended by a drain", nil, []func(*scene) error{reports(ReportStarted, ""), evicts, reports(ReportKilled, "")}, ""},
+		{"lost while drained", nil, []func(*scene) error{reports(ReportStarted, ""), evicts, displaces(DisplaceLose)}, "lost"},
 		{"lost while cancelled", nil, []func(*scene) error{reports(ReportStarted, ""), cancels, displaces(DisplaceLose)}, ""},
 		{"cancelled", nil, []func(*scene) error{reports(ReportStarted, ""), cancels, reports(ReportEnded, AttemptCancelled)}, ""},
 		{"skipped", nil, []func(*scene) error{reports(ReportSkipped, "")}, ""},

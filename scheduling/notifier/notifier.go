@@ -59,12 +59,15 @@ type Config struct {
 
 // Notifier delivers notifications while its node leads.
 type Notifier struct {
-	cfg    Config
-	client *http.Client
+	cfg     Config
+	client  *http.Client
+	secrets *secrets
 }
 
 // New returns a Notifier that does nothing before Run.
-func New(cfg Config) *Notifier { return &Notifier{cfg: cfg, client: newClient(cfg.Dial)} }
+func New(cfg Config) *Notifier {
+	return &Notifier{cfg: cfg, client: newClient(cfg.Dial), secrets: newSecrets()}
+}
 
 // outcome is what a try came to.
 type outcome struct {
@@ -181,7 +184,7 @@ func (c *courier) try(ctx context.Context, n *fsm.Notification) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if n.Kind != fsm.NotifyExec {
-		return post(ctx, c.client, n, c.cfg.Wall())
+		return c.post(ctx, n)
 	}
 	command, err := commandOf(n)
 	if err != nil {

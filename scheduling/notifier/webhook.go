@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -30,7 +29,6 @@ const (
 const (
 	maxAnswer   = 4 << 10
 	maxShown    = 200 // bytes of an answer that an error shows
-	maxSecret   = 4 << 10
 	maxHeaders  = 16 << 10
 	idleTimeout = 30 * time.Second
 	idleConns   = 64
@@ -59,9 +57,9 @@ func newClient(dial DialFunc) *http.Client {
 	}
 }
 
-// post makes one try; now is the wall clock, which the receiver compares with its
-// own. The error holds neither the URL, which may be a secret, nor the secret.
-func post(ctx context.Context, client *http.Client, n *fsm.Notification, now time.Time) error {
+// post makes one try. The error holds neither the URL, which may be a secret, nor
+// the secret.
+func (c *Notifier) post(ctx context.Context, n *fsm.Notification) error {
 	body, err := Encode(&n.Event)
 	if err != nil {
 		return err
@@ -70,10 +68,12 @@ func post(ctx context.Context, client *http.Client, n *fsm.Notification, now tim
 	if err != nil {
 		return withoutURL(err)
 	}
-	if err := sign(req, n, body, now); err != nil {
+	secret, err := c.secrets.of(ctx, n.Target)
+	if err != nil {
 		return err
 	}
-	resp, err := client.Do(req)
+	sign(req, n, body, secret, c.cfg.Wall())
+	resp, err := c.client.Do(req)
 	if err != nil {
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			return fmt.Errorf("no answer within %s", n.Target.Limit())
@@ -81,22 +81,18 @@ func post(ctx context.Context, client *http.Client, n *fsm.Notification, now tim
 		return withoutURL(err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	switch {
-	case resp.StatusCode/100 != 2:
+	// Also of a success, so that the connection can serve again. What it says does
+	// not count, nor whether it breaks off: the status says that the event was taken.
+	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if resp.StatusCode/100 != 2 {
 		return fmt.Errorf("answered %d: %s", resp.StatusCode, shown(answer))
-	case err != nil:
-		return fmt.Errorf("answered %d, and broke off: %w", resp.StatusCode, withoutURL(err))
 	}
 	return nil
 }
 
-// sign sets the headers of a request.
-func sign(req *http.Request, n *fsm.Notification, body []byte, now time.Time) error {
-	secret, err := secretOf(n.Target)
-	if err != nil {
-		return err
-	}
+// sign sets the headers of a request; now is the wall clock, which the receiver
+// compares with its own.
+func sign(req *http.Request, n *fsm.Notification, body []byte, secret string, now time.Time) {
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "rota")
@@ -107,35 +103,6 @@ func sign(req *http.Request, n *fsm.Notification, body []byte, now time.Time) er
 	if secret != "" {
 		req.Header.Set(HeaderSignature, Sign(secret, timestamp, body))
 	}
-	return nil
-}
-
-// secretOf returns the secret of a webhook; empty if it has none.
-func secretOf(target *fsm.Notify) (string, error) {
-	if target.SecretFile == "" {
-		return target.Secret.Reveal(), nil
-	}
-	info, err := os.Stat(target.SecretFile)
-	if err == nil && !info.Mode().IsRegular() { // a pipe would hold the request up
-		err = errors.New("no regular file")
-	}
-	if err != nil {
-		return "", fmt.Errorf("secret_file of this node: %w", err)
-	}
-	f, err := os.Open(target.SecretFile)
-	if err != nil {
-		return "", fmt.Errorf("secret_file of this node: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
-	secret := strings.TrimRight(string(text), "\r\n")
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("secret_file of this node: %w", err)
-	case secret == "" || len(text) > maxSecret:
-		return "", fmt.Errorf("secret_file of this node: %s has %d bytes, want 1 to %d", target.SecretFile, len(text), maxSecret)
-	}
-	return secret, nil
 }
 
 // shown makes the beginning of an answer fit for a line of text.
