@@ -45,8 +45,7 @@ func killTree(n *cluster.Node) {
 func killFollower(t *testing.T, r *rand.Rand) {
 	w := newWorld(t, r, cluster.Options{})
 	for _, kill := range []func(*cluster.Node){(*cluster.Node).Kill, killTree} {
-		w.longWork()
-		n := w.someFollower()
+		n := w.longWork()[0]
 		w.trouble("follower "+n.Name+" killed", awayFor, func() { kill(n) }, n.Start)
 	}
 	w.judge()

@@ -31,11 +31,11 @@ func (w *world) split(side ...*cluster.Node) {
 // partitionMinority: five nodes, the leader and a follower on the smaller side.
 func partitionMinority(t *testing.T, r *rand.Rand) {
 	w := newWorld(t, r, cluster.Options{Nodes: 5})
-	w.longWork()
+	busy := w.longWork()[0]
 	old := w.c.Leader()
 	w.trouble("leader "+old.Name+" and a follower cut off from three", cutFor, func() {
 		since := time.Now()
-		w.split(old, w.someFollower())
+		w.split(old, busy)
 		w.newLeader(old, since)
 	}, w.network.MendAll)
 	w.judge()
@@ -44,8 +44,7 @@ func partitionMinority(t *testing.T, r *rand.Rand) {
 // partitionMajority: five nodes, two followers are cut off.
 func partitionMajority(t *testing.T, r *rand.Rand) {
 	w := newWorld(t, r, cluster.Options{Nodes: 5})
-	w.longWork()
-	two := w.c.Followers()[:2]
+	two := w.longWork()[:2]
 	w.trouble(fmt.Sprintf("followers %s and %s cut off", two[0].Name, two[1].Name), cutFor,
 		func() { w.split(two...) }, w.network.MendAll)
 	w.judge()

@@ -67,19 +67,35 @@ func (w *world) wait(d time.Duration) {
 	cluster.Until(w.t, time.Now().Add(d))
 }
 
-// longWork waits until the processes that live for long have just begun, on all
-// nodes: what is lost then would live on beside its replacement if nothing ended it.
-func (w *world) longWork() {
+// longWork waits until the processes that live for long have just begun, and
+// returns the followers, those first that have one: what is lost with them now
+// would live on beside its replacement if nothing ended it.
+func (w *world) longWork() []*cluster.Node {
 	w.t.Helper()
+	busy := map[string]bool{}
 	cluster.Eventually(w.t, patience, "the start of what lives for long", func() error {
 		for _, r := range w.load.records.Read() {
 			key := fsm.JobKey{Namespace: r.Namespace, Name: r.Job}
 			if r.Event == record.Begin && w.load.kinds[key].name == "slow" && time.Since(r.At) < time.Second {
-				return nil
+				busy[r.Node] = true
 			}
 		}
-		return errors.New("none has begun in the last second")
+		if len(busy) == 0 {
+			return errors.New("none has begun in the last second")
+		}
+		return nil
 	})
+	followers := w.c.Followers()
+	slices.SortStableFunc(followers, func(a, b *cluster.Node) int {
+		switch {
+		case busy[a.Name] == busy[b.Name]:
+			return 0
+		case busy[a.Name]:
+			return -1
+		}
+		return 1
+	})
+	return followers
 }
 
 // index returns a node's place in the cluster.
