@@ -35,6 +35,11 @@ type kind struct {
 func kinds() []kind {
 	again := cluster.Terms{Again: true}
 	late := []string{fsm.ReasonSuperseded, fsm.ReasonMissed}
+	// Slow jobs live for longer than what is lost with a node waits.
+	step, live := 20*time.Second, 15*time.Second
+	if hurried() {
+		step, live = 10*time.Second, 9*time.Second
+	}
 	return []kind{
 		{"tick", 8, time.Second, again, nil, func(*fsm.JobSpec, *cluster.Records) {}},
 		{"crunch", 2, time.Second, again, nil, func(s *fsm.JobSpec, _ *cluster.Records) {
@@ -62,9 +67,8 @@ func kinds() []kind {
 		{"by", 2, time.Second, cluster.Terms{Again: true, Within: startBy}, late, func(s *fsm.JobSpec, _ *cluster.Records) {
 			s.Schedules[0].StartDeadline = fsm.Duration(startBy)
 		}},
-		// It lives for longer than what is lost with a node waits.
-		{"slow", 3, 10 * time.Second, again, nil, func(s *fsm.JobSpec, r *cluster.Records) {
-			s.Tasks[0].Args = r.Watched("main", 9*time.Second, 0).Args
+		{"slow", 3, step, again, nil, func(s *fsm.JobSpec, r *cluster.Records) {
+			s.Tasks[0].Args = r.Watched("main", live, 0).Args
 		}},
 	}
 }
