@@ -50,7 +50,6 @@ func (w *world) judge() {
 		evidence.Due = append(evidence.Due, w.load.due(key, to))
 	}
 	w.editors.tell(&evidence)
-	evidence.Attempts = w.attempts(evidence.Records)
 	verdict := cluster.Check(evidence)
 	w.t.Logf("%s", verdict)
 	verdict.Judge(w.t)
@@ -146,52 +145,6 @@ func (w *world) ended(ctx context.Context, key fsm.JobKey, to fsm.Time) error {
 	return nil
 }
 
-// attempts returns what the API says of the attempts of every run that was tried
-// again: one that is said never to have started must not have.
-func (w *world) attempts(records []record.Record) []check.Attempt {
-	w.t.Helper()
-	again := map[string]bool{}
-	for _, r := range records {
-		again[r.Run] = again[r.Run] || r.Attempt > 1
-	}
-	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
-	defer cancel()
-	list := []check.Attempt{}
-	for _, id := range slices.Sorted(maps.Keys(again)) {
-		if !again[id] {
-			continue
-		}
-		err := pollSlowly(ctx, func() error {
-			run, _, err := w.c.Up()[0].Client().Run(ctx, id, api.Read{})
-			if api.ErrorCode(err) == api.CodeNotFound {
-				return nil // it went with its job
-			}
-			if err == nil {
-				list = append(list, attemptsOf(&run)...)
-			}
-			return err
-		})
-		if err != nil {
-			w.t.Errorf("reading the attempts of run %s: %v", id, err)
-		}
-	}
-	return list
-}
-
-func attemptsOf(run *api.Run) []check.Attempt {
-	var list []check.Attempt
-	for _, task := range run.Tasks {
-		for _, shard := range task.Items {
-			for _, a := range append(slices.Clone(shard.Past), shard.Current) {
-				list = append(list, check.Attempt{
-					Run: run.ID, Task: task.Name, Shard: shard.Index, Number: a.Number, Outcome: a.Outcome, Node: a.Node,
-				})
-			}
-		}
-	}
-	return list
-}
-
 // judgeSkips: only what a job's file allows is a reason.
 func (w *world) judgeSkips(fires []fsm.Fire) {
 	for _, f := range fires {
@@ -232,9 +185,15 @@ func (w *world) attempts(records []record.Record) []check.Attempt {
 		_, ok := w.load.kinds[fsm.JobKey{Namespace: r.Namespace, Name: r.Job}]
 		return !ok
 	})
+	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
+	defer cancel()
 	for _, id := range cluster.Repeated(mine) {
-		run, _, err := w.c.Up()[0].Client().Run(w.t.Context(), id, api.Read{Consistent: true})
-		if err != nil {
+		var run api.Run
+		if err := pollSlowly(ctx, func() error { // it may lose its leader on a busy machine
+			var err error
+			run, _, err = w.c.Up()[0].Client().Run(ctx, id, api.Read{Consistent: true})
+			return err
+		}); err != nil {
 			w.t.Errorf("the attempts of run %s: %v", id, err)
 			continue
 		}
