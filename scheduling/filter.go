@@ -112,7 +112,7 @@ func firstRefusal(filters []filter, c *Cluster, n *candidate, r *Request) *filte
 	return nil
 }
 
-// WhyNot explains why Place found no node.
+// WhyNot explains why Place found no node; it is "" if there is one.
 func (c *Cluster) WhyNot(r *Request) string {
 	if why := c.whyNoPool(r); why != "" {
 		return why
@@ -135,6 +135,7 @@ func (c *Cluster) WhyNot(r *Request) string {
 		}
 		switch {
 		case f == nil:
+			return ""
 		case f == &workFilters[len(workFilters)-1]:
 			full = append(full, n)
 		default:
