@@ -138,8 +138,11 @@ func TestNothingStarves(t *testing.T) {
 						w.startJob("load", fmt.Sprintf("load-%d-%d", w.now(), n))
 					}
 				}
+				for i := range 3 * tt.slots { // so that the load does not end all at once
+					w.startJob("load", fmt.Sprint("first-", i))
+					m.turn()
+				}
 				feed()
-				m.turn()
 				w.startJob("low", "low-1")
 				began := w.now()
 				for !slices.Contains(m.order, "low") && w.now().Sub(began) < 2*promised {
