@@ -126,7 +126,7 @@ func TestNothingStarves(t *testing.T) {
 				w.apply(fsm.OpApplyFile, fsm.ApplyFile{Pools: []fsm.PutPool{{Name: "db", Limit: 4}}})
 				w.job("load", 100, 1, tt.load)
 				w.job("low", 0, tt.weight, tt.low)
-				fires := specOf("fires", fsm.Schedule{Every: fsm.Duration(60e9), Overlap: fsm.OverlapAllow})
+				fires := specOf("fires", fsm.Schedule{Every: fsm.Duration(10e9), Overlap: fsm.OverlapAllow})
 				fires.Priority = new(100)
 				tt.load(&fires.Tasks[0])
 				w.put(fires)
