@@ -56,6 +56,8 @@ type Facts struct {
 	Load func(node string) (Load, bool)
 	// Suspect says that a node is to get work only where no other can take it.
 	Suspect func(node string) bool
+	// ledger spares reading all that the nodes hold for each snapshot.
+	ledger *ledger
 }
 
 // NewCluster gathers the nodes that are ready and in touch, and their load.
@@ -75,11 +77,11 @@ func NewCluster(v *fsm.View, facts Facts, now fsm.Time) *Cluster {
 			c.byID[n.ID].suspect = facts.Suspect != nil && facts.Suspect(n.ID)
 		}
 	}
-	for s := range v.Held() {
-		if cand := c.byID[s.Current.Node]; cand != nil {
-			if at, ok := startOf(v, s, now); ok {
-				cand.take(at, s.Weight, now)
-			}
+	for _, n := range c.nodes {
+		if facts.ledger != nil {
+			facts.ledger.of(n.node.ID).loadOn(n, v, now)
+		} else {
+			readAccount(v, v, n.node.ID).loadOn(n, v, now)
 		}
 	}
 	return c
@@ -96,28 +98,6 @@ func (c *Cluster) add(n *fsm.Node) {
 	cand := &candidate{node: n, place: len(c.nodes), incarnation: n.Incarnation, booked: map[fsm.Time]int{}}
 	c.nodes = append(c.nodes, cand)
 	c.byID[n.ID] = cand
-}
-
-// startOf returns when an attempt takes its capacity: at its instant for the
-// gate of a scheduled run, otherwise now. One whose instant has come and that still
-// waits for another run takes none: its node starts it when there is room, and that
-// run may need the room to end.
-func startOf(v *fsm.View, s *fsm.Shard, now fsm.Time) (at fsm.Time, ok bool) {
-	if s.State == fsm.ShardRunning {
-		return now, true
-	}
-	run := v.Run(s.RunID)
-	if run == nil {
-		return max(now, s.NotBefore), true
-	}
-	at = max(now, s.NotBefore)
-	if !run.Opened {
-		at = max(now, run.NotBefore)
-	}
-	if at == now && !ConditionMet(v, run) {
-		return 0, false
-	}
-	return at, true
 }
 
 func (c *candidate) take(at fsm.Time, weight int, now fsm.Time) {

@@ -92,7 +92,7 @@ func (l *Leader) displaceNode(ctx context.Context, v *fsm.View, n *fsm.Node) {
 // facts are what this leader knows of the nodes beyond the log.
 func (l *Leader) facts() Facts {
 	return Facts{
-		Ready: l.ready, Load: l.Load, Latency: LatencyOf(l.Regions),
+		ledger: l.ledger, Ready: l.ready, Load: l.Load, Latency: LatencyOf(l.Regions),
 		Suspect: func(node string) bool { return l.Health(node) != HealthOK },
 	}
 }

@@ -64,11 +64,12 @@ type Leader struct {
 	Config
 	schedules *schedules
 	rules     *ruleBook
+	ledger    *ledger
 }
 
 // NewLeader returns the loops of a term that has not begun.
 func NewLeader(cfg Config) *Leader {
-	return &Leader{Config: cfg, schedules: newSchedules(), rules: newRuleBook()}
+	return &Leader{Config: cfg, schedules: newSchedules(), rules: newRuleBook(), ledger: newLedger(cfg.Store)}
 }
 
 // Run leads until ctx ends, and returns when every loop has. barrier is the log

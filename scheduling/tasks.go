@@ -75,7 +75,7 @@ func (c *Cluster) attemptsOf(key taskKey) map[string]int {
 			if !s.State.Held() {
 				continue
 			}
-			if _, counts := startOf(c.view, s, c.now); counts {
+			if _, counts := loadOf(s, run).start(c.view, c.now); counts {
 				held[s.Current.Node]++
 			}
 		}

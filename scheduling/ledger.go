@@ -1,0 +1,122 @@
+package scheduling
+
+import (
+	"sync"
+
+	"github.com/rota-scheduler/rota/fsm"
+)
+
+// account is what one node holds, as far as it counts for capacity.
+type account struct {
+	// steady is the weight that takes room whatever the time is.
+	steady int
+	others []timedLoad
+}
+
+// timedLoad is the weight of an attempt that takes room from an instant on.
+type timedLoad struct {
+	at     fsm.Time
+	weight int
+	// run is set where the attempt may have to wait for other runs.
+	run *fsm.Run
+}
+
+// loadOf returns what an attempt takes: from its instant on for the gate of a
+// scheduled run, otherwise at once. run is its run; nil if that is gone.
+func loadOf(s *fsm.Shard, run *fsm.Run) timedLoad {
+	l := timedLoad{weight: s.Weight}
+	if s.State == fsm.ShardRunning {
+		return l
+	}
+	l.at = s.NotBefore
+	if run == nil {
+		return l
+	}
+	if !run.Opened {
+		l.at = run.NotBefore
+	}
+	if len(run.Condition) > 0 {
+		l.run = run
+	}
+	return l
+}
+
+// start returns from when on the load takes room. An attempt whose instant has come
+// and that still waits for another run takes none: its node starts it when there is
+// room, and that run may need the room to end.
+func (l timedLoad) start(v *fsm.View, now fsm.Time) (at fsm.Time, ok bool) {
+	at = max(l.at, now)
+	return at, l.run == nil || at > now || ConditionMet(v, l.run)
+}
+
+// readAccount reads what a node holds through v, and the runs through quiet.
+func readAccount(v, quiet *fsm.View, node string) *account {
+	a := &account{}
+	var run *fsm.Run // that of the shard before: they come run by run
+	for s := range v.HeldBy(node) {
+		if s.State != fsm.ShardRunning && (run == nil || run.ID != s.RunID) {
+			run = quiet.Run(s.RunID)
+		}
+		if l := loadOf(s, run); l.at == 0 && l.run == nil {
+			a.steady += l.weight
+		} else {
+			a.others = append(a.others, l)
+		}
+	}
+	return a
+}
+
+// loadOn adds what the account holds to a node of a snapshot.
+func (a *account) loadOn(c *candidate, v *fsm.View, now fsm.Time) {
+	c.take(now, a.steady, now)
+	for _, l := range a.others {
+		if at, ok := l.start(v, now); ok {
+			c.take(at, l.weight, now)
+		}
+	}
+}
+
+// ledger keeps the nodes' accounts from one snapshot to the next, and reads anew
+// only those that changed: with ten thousand attempts at work, reading all of them
+// would be most of what a plan costs. An account may be newer than the view that a
+// plan is made of. Its methods may be called concurrently.
+type ledger struct {
+	store *fsm.Store
+
+	mu    sync.Mutex
+	nodes map[string]*watchedAccount
+}
+
+type watchedAccount struct {
+	*account
+	// changed tells, without blocking, that the account is out of date.
+	changed func() bool
+}
+
+func newLedger(store *fsm.Store) *ledger {
+	return &ledger{store: store, nodes: map[string]*watchedAccount{}}
+}
+
+// of returns the account of a node as it is now; it must not be changed.
+func (l *ledger) of(node string) *account {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if known := l.nodes[node]; known != nil && !known.changed() {
+		return known.account
+	}
+	v := l.store.Watch()
+	read := &watchedAccount{account: readAccount(v, l.store.Read(), node)}
+	channels := v.Changed()
+	read.changed = func() bool {
+		for ch := range channels {
+			select {
+			case <-ch:
+				return true
+			default:
+			}
+		}
+		return false
+	}
+	l.nodes[node] = read
+	return read.account
+}
