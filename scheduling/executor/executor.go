@@ -36,6 +36,9 @@ type Config struct {
 	Capacity int
 	// OutputDir is the root of the attempts' output folders.
 	OutputDir string
+	// OutputMaxAge and OutputMaxBytes bound what is kept there.
+	OutputMaxAge   time.Duration
+	OutputMaxBytes int64
 	// Report hands reports to the leader. An error means that they are to be
 	// sent again; so does silence in the log.
 	Report func(ctx context.Context, reports []fsm.Report) error

@@ -14,29 +14,35 @@ import (
 	"github.com/rota-scheduler/rota/scheduling/executor/proc"
 )
 
-// Bounds of the output that a node keeps.
 const (
+	// firstSweep comes soon after the start, when there are other things to do;
+	// the next ones are as far apart as a look at every file may cost.
+	firstSweep   = time.Minute
 	sweepEvery   = 10 * time.Minute
-	keepOutput   = 7 * 24 * time.Hour
-	maxOutput    = 10 << 30
 	followedRead = 32 << 10
 )
 
 // sweep removes old output.
 func (e *Executor) sweep(ctx context.Context) error {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
+	next := time.NewTimer(firstSweep)
+	defer next.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-tick.C:
-			if _, err := proc.Sweep(ctx, proc.SweepOptions{
-				Root: e.cfg.OutputDir, OlderThan: keepOutput, MaxBytes: maxOutput, Live: e.liveDirs(), Now: now,
-			}); err != nil && ctx.Err() == nil {
-				e.cfg.Logger.Warn("cannot remove old output", "dir", e.cfg.OutputDir, "error", err)
-			}
+		case now := <-next.C:
+			e.sweepOnce(ctx, now)
+			next.Reset(sweepEvery)
 		}
+	}
+}
+
+func (e *Executor) sweepOnce(ctx context.Context, now time.Time) {
+	_, err := proc.Sweep(ctx, proc.SweepOptions{
+		Root: e.cfg.OutputDir, OlderThan: e.cfg.OutputMaxAge, MaxBytes: e.cfg.OutputMaxBytes, Live: e.liveDirs(), Now: now,
+	})
+	if err != nil && ctx.Err() == nil {
+		e.cfg.Logger.Warn("cannot remove old output", "dir", e.cfg.OutputDir, "error", err)
 	}
 }
 

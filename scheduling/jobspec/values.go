@@ -1,6 +1,7 @@
 package jobspec
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -148,6 +149,16 @@ func (f *fields) size(name string, limit int64) int64 {
 		return 0
 	}
 	return n
+}
+
+// ParseSize reads a size as a job file has it, such as "10MiB" or "4096B". The
+// error says which forms there are.
+func ParseSize(s string) (int64, error) {
+	n, ok := parseSize(s)
+	if !ok || n < 0 {
+		return 0, fmt.Errorf("%q is not a size: want a whole number with a unit, such as \"64KiB\", \"10MiB\" or \"1GiB\"; also B, KB, MB and GB", s)
+	}
+	return n, nil
 }
 
 // parseSize reads "10MiB". A size that does not fit in an int64 comes out as -1,

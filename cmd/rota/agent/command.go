@@ -53,6 +53,9 @@ A node that joins later leaves --bootstrap-expect out.`,
 	f.StringToStringVar(&cfg.Labels, "label", nil, "label of this node as `k=v`; repeatable")
 	f.Var(capacityFlag{&cfg.Capacity}, "capacity", "weight of the work that may run here at once, or auto: by cores and memory (default 100)")
 	f.StringVar(&cfg.LogLevel, "log-level", "info", "debug, info, warn or error")
+	f.DurationVar(&cfg.OutputMaxAge, "output-max-age", defaultOutputAge, "how long output of jobs is kept on this node")
+	cfg.OutputMaxSize = defaultOutputSize
+	f.Var((*sizeFlag)(&cfg.OutputMaxSize), "output-max-size", "how much output of jobs is kept on this node; the oldest goes first")
 	f.BoolVar(&cfg.LeaveOnStop, "leave-on-stop", false, "leave the cluster for good when stopped")
 	f.DurationVar(&cfg.Drain, "drain", 0, "when stopped, take no more work and let what runs go on for up to this `SPAN`")
 	f.BoolVar(&cfg.Dev, "dev", false, "run one node that is a cluster by itself, its data in a temporary folder")

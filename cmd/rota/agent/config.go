@@ -42,6 +42,9 @@ type Config struct {
 	Labels          map[string]string
 	Capacity        int
 	LogLevel        string
+	// OutputMaxAge and OutputMaxSize (bytes) bound the output that is kept here.
+	OutputMaxAge  time.Duration
+	OutputMaxSize int64
 	// LeaveOnStop: stopping this agent takes it out of the cluster.
 	LeaveOnStop bool
 	// Drain is how long a node that is told to stop lets its work run on.
@@ -78,6 +81,9 @@ func (c *Config) complete() error {
 	}
 	if c.Drain < 0 || c.Drain > maxDrain {
 		return fmt.Errorf("%w: --drain %s: want a span from 0 to %s", ErrBadConfig, c.Drain, maxDrain)
+	}
+	if err := c.completeOutput(); err != nil {
+		return err
 	}
 	switch c.Capacity {
 	case 0:

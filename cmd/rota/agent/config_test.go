@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
 )
@@ -37,6 +38,9 @@ func TestConfigErrors(t *testing.T) {
 		{"no such port", func(c *Config) { c.GossipPort = 65536 }, []string{"--gossip-port", "65536"}},
 		{"too many founders", func(c *Config) { c.BootstrapExpect = 6 }, []string{"--bootstrap-expect", "6"}},
 		{"negative founders", func(c *Config) { c.BootstrapExpect = -1 }, []string{"--bootstrap-expect"}},
+		{"output that goes at once", func(c *Config) { c.OutputMaxAge = time.Second }, []string{"--output-max-age", "1s", "1m0s"}},
+		{"output kept for less than no time", func(c *Config) { c.OutputMaxAge = -1 }, []string{"--output-max-age"}},
+		{"no room for output", func(c *Config) { c.OutputMaxSize = 1 << 10 }, []string{"--output-max-size", "1024"}},
 		{"negative capacity", func(c *Config) { c.Capacity = -1 }, []string{"--capacity", "-1"}},
 		{"too much capacity", func(c *Config) { c.Capacity = fsm.MaxWeight + 1 }, []string{"--capacity"}},
 	} {
@@ -63,7 +67,8 @@ func TestConfigDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	host, _ := os.Hostname()
-	if c.Name != host || c.Advertise != c.Bind || c.Capacity != fsm.DefaultCapacity || !filepath.IsAbs(c.DataDir) {
+	if c.Name != host || c.Advertise != c.Bind || c.Capacity != fsm.DefaultCapacity ||
+		c.OutputMaxAge != 7*24*time.Hour || c.OutputMaxSize != 10<<30 || !filepath.IsAbs(c.DataDir) {
 		t.Errorf("%+v", c)
 	}
 	if n := c.node("id", 3, "v1"); n.HTTPAddr != "127.0.0.1:7700" || n.RaftAddr != "127.0.0.1:7701" || n.Incarnation != 3 {
@@ -97,6 +102,8 @@ bootstrap_expect = 3
 labels           = { disk = "ssd" }
 capacity         = 50
 leave_on_stop    = true
+output_max_age   = "36h"
+output_max_size  = "512MiB"
 `
 	c, err := load(t, file, "--name", "from-flag", "--capacity", "70")
 	if err != nil {
@@ -105,12 +112,12 @@ leave_on_stop    = true
 	if c.Name != "" || c.Capacity != 0 { // the flags hold these; the file must not
 		t.Errorf("the file won over a flag: %+v", c)
 	}
-	if c.DataDir != "/srv/rota" || c.HTTPPort != 8700 || c.BootstrapExpect != 3 || !c.LeaveOnStop ||
+	if c.DataDir != "/srv/rota" || c.HTTPPort != 8700 || c.BootstrapExpect != 3 || !c.LeaveOnStop || c.OutputMaxAge != 36*time.Hour || c.OutputMaxSize != 512<<20 ||
 		!slices.Equal(c.Join, []string{"10.0.0.1", "10.0.0.2:7702"}) || !maps.Equal(c.Labels, map[string]string{"disk": "ssd"}) {
 		t.Errorf("%+v", c)
 	}
-	c, err = load(t, file, "--join", "10.9.9.9", "--label", "a=b")
-	if err != nil || c.Join != nil || c.Labels != nil {
+	c, err = load(t, file, "--join", "10.9.9.9", "--label", "a=b", "--output-max-age", "1h", "--output-max-size", "1GiB")
+	if err != nil || c.Join != nil || c.Labels != nil || c.OutputMaxAge != 0 || c.OutputMaxSize != 0 {
 		t.Errorf("the file won over a list of flags: %+v, %v", c, err)
 	}
 }
@@ -119,6 +126,9 @@ func TestConfigFileErrors(t *testing.T) {
 	for name, tt := range map[string]struct{ file, says string }{
 		"unknown attribute": {"name = \"n1\"\nnmae = \"n1\"\n", "agent.conf:2"},
 		"wrong type":        {"\n\nhttp_port = \"many\"\n", "agent.conf:3"},
+		"no span":           {"output_max_age = \"7d\"\n", "output_max_age"},
+		"no size":           {"output_max_size = \"10 GB\"\n", "output_max_size: \"10 GB\" is not a size"},
+		"no span to drain":  {"drain = \"long\"\n", "drain"},
 		"syntax":            {"name = \n", "agent.conf:1"},
 		"too large":         {strings.Repeat("#", maxConfigFile+1), "at most"},
 	} {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -9,6 +10,8 @@ import (
 	"github.com/hashicorp/hcl/v2/gohcl"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/spf13/pflag"
+
+	"github.com/rota-scheduler/rota/scheduling/jobspec"
 )
 
 // maxConfigFile bounds a configuration file.
@@ -31,6 +34,8 @@ type configFile struct {
 	Labels          map[string]string `hcl:"labels,optional"`
 	Capacity        *string           `hcl:"capacity"`
 	LogLevel        *string           `hcl:"log_level"`
+	OutputMaxAge    *string           `hcl:"output_max_age"`
+	OutputMaxSize   *string           `hcl:"output_max_size"`
 	LeaveOnStop     *bool             `hcl:"leave_on_stop"`
 	Drain           *string           `hcl:"drain"`
 }
@@ -71,10 +76,13 @@ func (c *Config) loadFile(path string, flags *pflag.FlagSet) error {
 	}
 	take(&c.LogLevel, f.LogLevel, given("log-level"))
 	take(&c.LeaveOnStop, f.LeaveOnStop, given("leave-on-stop"))
-	if f.Drain != nil && !given("drain") {
-		if c.Drain, err = time.ParseDuration(*f.Drain); err != nil {
-			return fmt.Errorf("%w: --config %s: drain = %q: want a span such as \"10m\"", ErrBadConfig, path, *f.Drain)
-		}
+	err = errors.Join(
+		parse(&c.Drain, "drain", f.Drain, given("drain"), time.ParseDuration),
+		parse(&c.OutputMaxAge, "output_max_age", f.OutputMaxAge, given("output-max-age"), time.ParseDuration),
+		parse(&c.OutputMaxSize, "output_max_size", f.OutputMaxSize, given("output-max-size"), jobspec.ParseSize),
+	)
+	if err != nil {
+		return fmt.Errorf("%w: --config %s: %w", ErrBadConfig, path, err)
 	}
 	if f.Join != nil && !given("join") {
 		c.Join = f.Join
@@ -94,6 +102,19 @@ func decodeHCL(path string, src []byte, into any) error {
 	if diags := gohcl.DecodeBody(file.Body, nil, into); diags.HasErrors() {
 		return diags
 	}
+	return nil
+}
+
+// parse is take for an attribute that is written as a text.
+func parse[T any](to *T, name string, from *string, given bool, read func(string) (T, error)) error {
+	if from == nil || given {
+		return nil
+	}
+	value, err := read(*from)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	*to = value
 	return nil
 }
 

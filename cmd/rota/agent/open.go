@@ -183,7 +183,8 @@ func (a *Agent) openExecutor(ctx context.Context) error {
 	a.executor = executor.New(executor.Config{
 		Store: a.store, Processes: a.processes, Clock: a.clock, Lease: a.lease,
 		NodeID: a.self.ID, NodeName: a.self.Name, Incarnation: a.self.Incarnation, Capacity: a.self.Capacity,
-		OutputDir: filepath.Join(a.cfg.DataDir, "output"), Report: a.sendReports, Logger: a.logger,
+		OutputDir: filepath.Join(a.cfg.DataDir, "output"), OutputMaxAge: a.cfg.OutputMaxAge, OutputMaxBytes: a.cfg.OutputMaxSize,
+		Report: a.sendReports, Logger: a.logger,
 	})
 	close(made)
 	return nil
