@@ -2,6 +2,7 @@ package proc
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -22,14 +23,12 @@ type orphans struct {
 
 	// mu keeps the list still: the kernel may skip an entry where another one
 	// is reaped in the middle of a read.
-	mu    sync.Mutex
-	blank map[procKey]time.Time // since when an orphan's environment is empty
-	env   []byte
-}
+	mu     sync.Mutex
+	blank  map[procKey]time.Time // since when an orphan's environment is empty
+	marked map[procKey]string    // the marks that orphans have shown
+	env    []byte
 
-type procKey struct {
-	pid   int
-	start uint64
+	quick, full *sharedLook
 }
 
 // kin is how the processes of one attempt are recognised. Only the goroutine
@@ -57,7 +56,11 @@ func newOrphans() (*orphans, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: needs CONFIG_PROC_CHILDREN: %w", ErrUnsupported, err)
 	}
-	return &orphans{self: self, list: f, blank: make(map[procKey]time.Time), env: make([]byte, maxEnvironBytes)}, nil
+	return &orphans{
+		self: self, list: f, env: make([]byte, maxEnvironBytes),
+		blank: make(map[procKey]time.Time), marked: make(map[procKey]string),
+		quick: newSharedLook(), full: newSharedLook(),
+	}, nil
 }
 
 func (o *orphans) close() error { return o.list.Close() }
@@ -78,6 +81,7 @@ func (o *orphans) look() (out []procStat, deaths bool) {
 	pids := o.read()
 	if len(pids) == 0 {
 		clear(o.blank)
+		clear(o.marked)
 		return nil, false
 	}
 	own, err := unix.Getsid(0)
@@ -122,72 +126,37 @@ func (o *orphans) reap() {
 	defer o.mu.Unlock()
 	here := make(map[procKey]bool)
 	for _, p := range o.live() {
-		here[procKey{p.pid, p.start}] = true
+		here[p.key()] = true
 	}
-	for key := range o.blank {
-		if !here[key] {
-			delete(o.blank, key)
-		}
-	}
-}
-
-// belongs says whether an orphan is part of the attempt. unsure means: look
-// again in a moment.
-func (o *orphans) belongs(p procStat, k *kin) (yes, unsure bool) {
-	key := procKey{p.pid, p.start}
-	if p.session == k.session || k.known[key] {
-		return true, false
-	}
-	mark, blank := markerOf(p.pid, o.env)
-	if !blank {
-		return mark == k.mark, false
-	}
-	since, seen := o.blank[key]
-	if !seen {
-		since = time.Now()
-		o.blank[key] = since
-	}
-	return false, time.Since(since) < blankPatience
+	gone := func(key procKey) bool { return !here[key] }
+	maps.DeleteFunc(o.blank, func(key procKey, _ time.Time) bool { return gone(key) })
+	maps.DeleteFunc(o.marked, func(key procKey, _ string) bool { return gone(key) })
 }
 
 // left says whether anything of the attempt is still there once its main
 // process has ended. It must be called before that process is reaped: until
-// then nobody else can have its session.
+// then nobody else can have its session. unsure means: look again in a moment.
 func (o *orphans) left(k *kin) (yes, unsure bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for _, p := range o.live() {
-		y, u := o.belongs(p, k)
-		if y {
-			return true, false
-		}
-		unsure = unsure || u
-	}
-	return false, unsure
+	c := o.quick.get(o.lookQuickly)
+	return len(c.sessions[k.session]) > 0 || len(c.marks[k.mark]) > 0 || c.holdsAny(k.known), c.unsure
 }
 
 // members returns every live process of the attempt: its session, the orphans
 // that belong to it, and the descendants of either.
 func (o *orphans) members(k *kin) ([]procStat, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
+	c := o.full.get(o.lookAtAll)
+	if c.err != nil {
+		return nil, c.err
+	}
 	if k.known == nil {
 		k.known = make(map[procKey]bool)
 	}
-	for _, p := range o.live() {
-		if yes, _ := o.belongs(p, k); yes {
-			k.known[procKey{p.pid, p.start}] = true
-		}
+	for _, p := range c.marks[k.mark] {
+		k.known[p.key()] = true
 	}
-	all, err := processes()
-	if err != nil {
-		return nil, err
-	}
-	found := alive(closure(all, func(p procStat) bool {
-		return p.session == k.session || k.known[procKey{p.pid, p.start}]
-	}))
+	found := alive(c.closure(k))
 	for _, p := range found {
-		k.known[procKey{p.pid, p.start}] = true
+		k.known[p.key()] = true
 	}
 	return found, nil
 }

@@ -18,6 +18,14 @@ type procStat struct {
 	start                    uint64 // clock ticks since boot
 }
 
+// procKey names a process for the whole uptime.
+type procKey struct {
+	pid   int
+	start uint64
+}
+
+func (p procStat) key() procKey { return procKey{p.pid, p.start} }
+
 func (p procStat) dead() bool { return p.state == 'Z' || p.state == 'X' || p.state == 'x' }
 
 // readStat reads one process; false means that it is gone.

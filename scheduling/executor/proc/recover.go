@@ -149,7 +149,7 @@ func survivors(marks map[string]bool, first int64, known map[procKey]bool) (left
 		if p.dead() || p.session == own {
 			continue // never ourselves, whoever started us
 		}
-		if known[procKey{p.pid, p.start}] {
+		if known[p.key()] {
 			continue
 		}
 		mark, blank := markerOf(p.pid, env)
@@ -159,10 +159,10 @@ func survivors(marks map[string]bool, first int64, known map[procKey]bool) (left
 		unsure = unsure || blank && p.start >= oldest
 	}
 	left = alive(closure(all, func(p procStat) bool {
-		return sessions[p.session] || known[procKey{p.pid, p.start}]
+		return sessions[p.session] || known[p.key()]
 	}))
 	for _, p := range left {
-		known[procKey{p.pid, p.start}] = true
+		known[p.key()] = true
 	}
 	return left, unsure, nil
 }
