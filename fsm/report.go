@@ -146,7 +146,7 @@ func reportEnded(c *change, old *Shard, r *Report, at Time) error {
 		finishShard(c, &s, ShardCancelled, "", r.EndedAt)
 	case retry(c, &s, c.taskOf(run, s.Task), at):
 	default:
-		finishShard(c, &s, ShardFailed, failure(a), r.EndedAt)
+		finishShard(c, &s, ShardFailed, a.Failure(), r.EndedAt)
 	}
 	return nil
 }
@@ -172,8 +172,8 @@ func sizeOf(items []string) int {
 	return size
 }
 
-// failure says in a few words why an attempt failed.
-func failure(a *Attempt) string {
+// Failure says in a few words why an attempt failed.
+func (a *Attempt) Failure() string {
 	switch {
 	case a.Outcome == AttemptTimeout:
 		return "timed out"
@@ -183,7 +183,7 @@ func failure(a *Attempt) string {
 		return a.Error
 	case a.Signal != "":
 		return "killed by " + a.Signal
-	case a.ExitCode == 0 && a.Error != "":
+	case a.ExitCode <= 0 && a.Error != "": // a call has no exit code
 		return a.Error
 	}
 	return fmt.Sprintf("exit code %d", a.ExitCode)

@@ -15,7 +15,7 @@ func retry(c *change, old *Shard, task *Task, at Time) bool {
 	}
 	s := *old // what is in the store must not change: its indexes are made of it
 	s.Tries++
-	s.Reason = fmt.Sprintf("try %d of %d after %s", s.Tries+1, task.Retry.Attempts, failure(&s.Current))
+	s.Reason = fmt.Sprintf("try %d of %d after %s", s.Tries+1, task.Retry.Attempts, s.Current.Failure())
 	s.NotBefore = at.Add(task.Retry.delay(s.Tries, jitterOf(&s)))
 	s.Line = PlaceInLine(s.NotBefore, c.specOf(c.run(s.RunID)).Rank())
 	endAttempt(&s)

@@ -55,6 +55,9 @@ func (e *Executor) endCall(ctx context.Context, ref fsm.AttemptRef, began int64,
 		ID: ref.String(), Outcome: proc.Outcome(answer.Outcome), Error: answer.Error,
 		StartedMono: began, EndedMono: e.cfg.Clock.Mono(), Tail: answer.Tail, OutputBytes: answer.BodyBytes, Truncated: answer.Truncated,
 	}
+	if r.Outcome != proc.Succeeded {
+		r.ExitCode = -1 // there is none, and 0 would look like a success
+	}
 	switch {
 	case killed:
 		r.Outcome, r.Error = proc.Cancelled, ""

@@ -114,7 +114,7 @@ func (e *Executor) started(ctx context.Context, ref fsm.AttemptRef, l *local, er
 func (e *Executor) failStart(ref fsm.AttemptRef, err error) {
 	now := e.cfg.Clock.Mono()
 	e.Ended(proc.Result{
-		ID: ref.String(), Outcome: proc.StartFailed, Error: err.Error(), StartedMono: now, EndedMono: now,
+		ID: ref.String(), Outcome: proc.StartFailed, ExitCode: -1, Error: err.Error(), StartedMono: now, EndedMono: now,
 	})
 }
 

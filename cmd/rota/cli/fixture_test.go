@@ -104,8 +104,19 @@ func failedRun() api.Run {
 			Shard:    fsm.Shard{RunID: run.ID, Task: "crunch", State: fsm.ShardFailed, Reason: "exit code 3", Current: second, Past: []fsm.Attempt{first}},
 			NodeName: "n1",
 		}}},
+		{RunTask: fsm.RunTask{Name: "notify", State: fsm.TaskFailed, Reason: "status 503"}, Items: []api.Shard{{
+			Shard: fsm.Shard{RunID: run.ID, Task: "notify", State: fsm.ShardFailed, Reason: "status 503", Current: called(5, -1, "status 503"), Past: []fsm.Attempt{
+				called(1, 2, ""), called(2, 0, "status 500"), {Number: 3, Node: "id1", Outcome: fsm.AttemptTimeout, ExitCode: -1, Signal: "SIGKILL"},
+				{Number: 4, Node: "id1", Outcome: fsm.AttemptFailed, ExitCode: -1, Signal: "SIGSEGV"},
+			}},
+		}}},
 		{RunTask: fsm.RunTask{Name: "publish", State: fsm.TaskUpstreamFailed, Reason: "task crunch failed"}, DependsOn: []string{"crunch"}},
 	}}
+}
+
+// called is an attempt that failed; an older node says 0 where a call has no code.
+func called(number, code int, text string) fsm.Attempt {
+	return fsm.Attempt{Number: number, Node: "id1", Outcome: fsm.AttemptFailed, ExitCode: code, Error: text}
 }
 
 // waitingRun waits at every level.

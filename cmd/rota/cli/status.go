@@ -227,7 +227,7 @@ func shardProgress(task *api.Task) string {
 func (s *runStatus) addShard(t *render.Table, shard *api.Shard) {
 	for i := range shard.Past {
 		past := &shard.Past[i]
-		s.addAttempt(t, shard, past, past.Outcome, s.nodeName(past.Node), past.Error)
+		s.addAttempt(t, shard, past, past.Outcome, s.nodeName(past.Node), pastReason(past))
 	}
 	current, node := shard.Current, shard.NodeName
 	if node == "" {
@@ -243,6 +243,16 @@ func (s *runStatus) addShard(t *render.Table, shard *api.Shard) {
 	s.addAttempt(t, shard, &current, string(shard.State), node, s.shardReason(shard))
 }
 
+// pastReason says why an attempt was followed by another one.
+func pastReason(a *fsm.Attempt) string {
+	switch a.Outcome {
+	case fsm.AttemptFailed, fsm.AttemptTimeout, fsm.AttemptStartFailed:
+		return a.Failure()
+	default:
+		return a.Error
+	}
+}
+
 func (s *runStatus) addAttempt(t *render.Table, shard *api.Shard, a *fsm.Attempt, state, node, why string) {
 	number, exit := "", ""
 	if a.Number > 0 {
@@ -251,7 +261,7 @@ func (s *runStatus) addAttempt(t *render.Table, shard *api.Shard, a *fsm.Attempt
 	switch {
 	case a.Signal != "":
 		exit = a.Signal
-	case a.Outcome == fsm.AttemptSucceeded || a.Outcome == fsm.AttemptFailed:
+	case a.Outcome == fsm.AttemptSucceeded || a.Outcome == fsm.AttemptFailed && a.ExitCode > 0:
 		exit = fmt.Sprint(a.ExitCode)
 	}
 	t.Add(render.Text(shard.Task), render.Text(fmt.Sprint(shard.Index)), render.Text(number), render.State(state),

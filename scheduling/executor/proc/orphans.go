@@ -94,8 +94,11 @@ func (o *orphans) look() (out []procStat, deaths bool) {
 		case !ok || p.ppid != o.self || p.session == own:
 			// A child that somebody else here started and waits for.
 		case p.dead():
-			reaped, _ := unix.Wait4(pid, nil, unix.WNOHANG, nil)
+			reaped, err := unix.Wait4(pid, nil, unix.WNOHANG, nil)
 			deaths = deaths || reaped == pid
+			if reaped == 0 && err == nil { // its other threads live on
+				out = append(out, p)
+			}
 		default:
 			out = append(out, p)
 		}
