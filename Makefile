@@ -63,7 +63,7 @@ test: deps ## THE test command: everything; under the race detector what it can 
 
 .PHONY: e2e
 e2e: deps ## the tests with real clusters at full length: minutes of load
-	$(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./test/e2e
+	ROTA_LONG=1 $(GO) test -count=1 -timeout 60m $(TESTFLAGS) ./test/e2e
 
 .PHONY: model
 model: ## search the model of the protocol, then leave out each of its rules in turn
