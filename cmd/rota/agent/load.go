@@ -26,14 +26,18 @@ const (
 // pathLoads is where the leader says what it knows of the nodes' loads.
 const pathLoads = "/v1/internal/loads"
 
-// meter measures this machine. It belongs to the heartbeats.
+// meter measures this machine. Heartbeats may be under way while a stop sends the
+// last one, so its methods may be called concurrently.
 type meter struct {
+	mu   sync.Mutex
 	at   int64
 	load scheduling.Load
 }
 
 // read returns the load of the machine as of at most two seconds ago.
 func (m *meter) read(mono int64) scheduling.Load {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.at == 0 || mono-m.at >= int64(measureEvery) {
 		m.at, m.load = mono, measure()
 	}

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"runtime"
+	"sync"
 	"testing"
 
 	"github.com/rota-scheduler/rota/fsm"
@@ -79,4 +80,19 @@ func TestCapacitySettings(t *testing.T) {
 			t.Errorf("%s is accepted", bad)
 		}
 	}
+}
+
+// TestMeterIsShared, under the race detector: a stop sends a heartbeat of its own
+// beside those that go on.
+func TestMeterIsShared(t *testing.T) {
+	var m meter
+	var readers sync.WaitGroup
+	for i := range int64(4) {
+		readers.Go(func() {
+			if l := m.read(i * int64(measureEvery)); l.Cores == 0 {
+				t.Error("nothing was measured")
+			}
+		})
+	}
+	readers.Wait()
 }
