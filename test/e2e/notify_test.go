@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -222,5 +223,51 @@ func TestExecNotification(t *testing.T) {
 	}
 	if left := processesWith(endless); len(left) > 0 {
 		t.Errorf("processes %v are left of a command that was killed", left)
+	}
+}
+
+// TestSlowAndLostAreTold: a run that takes longer than its job expects, and then
+// loses its node, tells of both, and of its end.
+func TestSlowAndLostAreTold(t *testing.T) {
+	t.Parallel()
+	c := cluster.Start(t, cluster.Options{})
+	hooks := newHookServer(t, 0)
+	n := newNotes(t)
+	task := n.task("main", `while [ ! -e "$GATE" ]; do sleep 0.2; done`)
+	task.StopAfter, task.Grace = fsm.Duration(5*time.Second), fsm.Duration(time.Second)
+	s := oneTask("long", task)
+	s.ExpectedDuration = fsm.Duration(time.Second)
+	s.Notify = hooks.hook("x", fsm.EventSlow, fsm.EventLost, fsm.EventSuccess, fsm.EventFailure, fsm.EventRetry)
+	put(t, c.Client(0), s)
+	id := runJob(t, c.Client(0), "long")
+	events := func() string {
+		var names []string
+		for _, messages := range hooks.requests() {
+			if messages[0].RunID == id {
+				names = append(names, messages[0].Name)
+			}
+		}
+		slices.Sort(names)
+		return strings.Join(names, " ")
+	}
+	await := func(want string) {
+		t.Helper()
+		cluster.Eventually(t, settleWithin, "the events "+want, func() error {
+			if got := events(); got != want {
+				return fmt.Errorf("told %q", got)
+			}
+			return nil
+		})
+	}
+	await("slow")
+	victim := c.Node(waitRunning(t, c.Client(0), id).NodeName)
+	victim.Kill()
+	await("lost slow")
+	n.open()
+	await("lost slow success")
+	for _, messages := range hooks.requests() {
+		if m := messages[0]; m.Name == fsm.EventLost && (m.EventAttempt == nil || m.Node != victim.Name || m.Attempt != 1) {
+			t.Errorf("what was lost is %+v, want attempt 1 on %s", m.EventAttempt, victim.Name)
+		}
 	}
 }
