@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,9 +17,9 @@ import (
 func TestAFileSystemThatHangs(t *testing.T) {
 	bubble(t, func(*rig) {
 		s, hung := newSecrets(), make(chan struct{})
-		reads := 0
+		var reads atomic.Int32
 		s.read = func(string) (string, error) {
-			reads++
+			reads.Add(1)
 			<-hung
 			return "late", nil
 		}
@@ -32,8 +33,8 @@ func TestAFileSystemThatHangs(t *testing.T) {
 				t.Fatalf("%q, %v", secret, err)
 			}
 		}
-		if reads != maxReads {
-			t.Errorf("%d reads, want %d", reads, maxReads)
+		if n := reads.Load(); n != maxReads {
+			t.Errorf("%d reads, want %d", n, maxReads)
 		}
 		close(hung)
 		synctest.Wait()
