@@ -187,6 +187,11 @@ func TestAllows(t *testing.T) {
 			e.Processes[0].Attempt = 2
 			e.Attempts = e.Attempts[1:]
 		},
+		"late, and its job deleted since": func(e *Evidence) {
+			shift(&e.Processes[0], 700*ms)
+			e.Processes[0].Attempt = 2
+			e.Due, e.Fires, e.Runs, e.Attempts = nil, nil, e.Runs[1:], e.Attempts[1:]
+		},
 		"idempotent beside itself": func(e *Evidence) {
 			e.Processes[2].End = when(2).Add(ms)
 			e.Processes[2].Terms = &Terms{Again: true, Beside: true}
