@@ -389,6 +389,7 @@ func (c *Cluster) end(root string) {
 		n.drop()
 		n.super.stop()
 	}
+	c.Net.end()
 	// memberlist lets a probe run out for some intervals after its end.
 	c.Run(c.scale(20 * time.Second))
 	if err := os.RemoveAll(root); err != nil {

@@ -120,6 +120,19 @@ func (n *Network) delay(l link) time.Duration {
 	return n.latency + n.delays[l]
 }
 
+// end resets every stream that somebody has left open.
+func (n *Network) end() {
+	n.mu.Lock()
+	var conns []*conn
+	for c := range n.conns {
+		conns = append(conns, c)
+	}
+	n.mu.Unlock()
+	for _, c := range conns {
+		c.reset()
+	}
+}
+
 // Reset closes every connection and listener of a host, as its kernel does when
 // the process that held them dies.
 func (n *Network) Reset(ip string) {
