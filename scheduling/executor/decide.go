@@ -46,9 +46,9 @@ func (e *Executor) pass(ctx context.Context, v *fsm.View) passResult {
 			e.consider(ctx, quiet, v, s, &p)
 			continue
 		}
-		e.follow(ctx, s, l)
+		e.follow(ctx, s, l, &p)
 	}
-	e.release(ctx, quiet.Index(), held)
+	e.release(ctx, quiet.Index(), held, &p)
 	return p
 }
 
@@ -242,7 +242,7 @@ func (e *Executor) tell(ref fsm.AttemptRef, state localState, r fsm.Report) {
 }
 
 // follow keeps a known attempt in step with the log.
-func (e *Executor) follow(ctx context.Context, s *fsm.Shard, l *local) {
+func (e *Executor) follow(ctx context.Context, s *fsm.Shard, l *local, p *passResult) {
 	e.mu.Lock()
 	kill, reason := false, ""
 	if l.state == live && !l.killed {
@@ -258,7 +258,7 @@ func (e *Executor) follow(ctx context.Context, s *fsm.Shard, l *local) {
 	}
 	e.mu.Unlock()
 	if kill {
-		e.kill(ctx, s.Ref(), reason)
+		e.kill(ctx, s.Ref(), reason, p)
 	}
 }
 
@@ -277,7 +277,7 @@ func toKill(s *fsm.Shard, l *local) (kill bool, reason string) {
 	return false, ""
 }
 
-func (e *Executor) kill(ctx context.Context, ref fsm.AttemptRef, reason string) {
+func (e *Executor) kill(ctx context.Context, ref fsm.AttemptRef, reason string, p *passResult) {
 	e.mu.Lock()
 	if l := e.locals[ref]; l != nil && l.cancel != nil {
 		l.cancel()
@@ -290,6 +290,7 @@ func (e *Executor) kill(ctx context.Context, ref fsm.AttemptRef, reason string) 
 		return
 	}
 	e.cfg.Logger.Error("cannot kill an attempt; trying again", "attempt", ref, "reason", reason, "error", err)
+	p.at(e.cfg.Clock.Now().Add(fsm.Duration(time.Second)))
 	e.mu.Lock()
 	if l := e.locals[ref]; l != nil {
 		l.killed = false // the next pass tries again
@@ -300,7 +301,7 @@ func (e *Executor) kill(ctx context.Context, ref fsm.AttemptRef, reason string) 
 // release deals with attempts that the log no longer binds to this node: what
 // has ended is forgotten, what lives is killed (rule 28). A store that is still
 // catching up has not seen its own attempts yet.
-func (e *Executor) release(ctx context.Context, applied uint64, held map[fsm.AttemptRef]bool) {
+func (e *Executor) release(ctx context.Context, applied uint64, held map[fsm.AttemptRef]bool, p *passResult) {
 	if !e.cfg.Lease.CaughtUp(applied) {
 		return
 	}
@@ -324,7 +325,7 @@ func (e *Executor) release(ctx context.Context, applied uint64, held map[fsm.Att
 	}
 	e.mu.Unlock()
 	for _, ref := range kill {
-		e.kill(ctx, ref, proc.ReasonLost)
+		e.kill(ctx, ref, proc.ReasonLost, p)
 	}
 	if len(forget) > 0 {
 		if err := e.cfg.Processes.Forget(ctx, forget...); err != nil && ctx.Err() == nil {

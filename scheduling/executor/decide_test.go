@@ -296,6 +296,27 @@ func TestCancelKills(t *testing.T) {
 	})
 }
 
+// TestAKillThatFailsIsTriedAgain, although nothing else happens on the node.
+func TestAKillThatFailsIsTriedAgain(t *testing.T) {
+	bubble(t, func(r *rig) {
+		ref := r.fire(job{name: "a"})
+		r.after(time.Second)
+		fail := func(failing bool) {
+			r.procs.mu.Lock()
+			defer r.procs.mu.Unlock()
+			r.procs.failing = failing
+		}
+		fail(true)
+		r.apply(fsm.OpCancelRun, fsm.CancelRun{At: r.clock.Now(), ID: ref.RunID})
+		r.after(time.Second / 2)
+		fail(false)
+		r.after(time.Second)
+		if got := r.procs.killReason(ref); got != proc.ReasonCancelled {
+			t.Errorf("killed for %q", got)
+		}
+	})
+}
+
 // TestEvictionKills what runs, once, and leaves it to the log to place it anew.
 func TestEvictionKills(t *testing.T) {
 	bubble(t, func(r *rig) {

@@ -51,7 +51,7 @@ type processes struct {
 	attempted int
 	// hide makes the next start or decision succeed and its answer get lost.
 	hide bool
-	// failing: decisions cannot be written.
+	// failing: decisions cannot be written, and nothing can be killed.
 	failing   bool
 	forgotten []string
 }
@@ -83,8 +83,11 @@ func (p *processes) Start(_ context.Context, r proc.StartRequest) error {
 func (p *processes) Kill(_ context.Context, id, reason string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.known[id] == nil {
+	switch {
+	case p.known[id] == nil:
 		return proc.ErrUnknown
+	case p.failing:
+		return errRefused
 	}
 	p.killed[id] = reason
 	return nil
