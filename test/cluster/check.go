@@ -31,8 +31,9 @@ const (
 )
 
 // ExecSlack is by how much a process may show its deadline to be passed: what
-// lies between its exec and its first line, on a busy machine.
-const ExecSlack = 500 * time.Millisecond
+// lies between its fork and its first line, on a machine whose processors are
+// wanted by many. What ignores a deadline starts later than that.
+const ExecSlack = 2 * time.Second
 
 // Every returns the instants of a schedule that is due phase after each multiple
 // of step: those after from, and up to to.
