@@ -42,6 +42,23 @@ func applyRaiseFormat(c *change, cmd *RaiseFormat) (any, error) {
 	return nil, nil
 }
 
+// Format returns the log format that the spec belongs to: a program that knows only
+// older ones would leave out a part of it, and so differ from the others.
+func (s *JobSpec) Format() int {
+	if len(s.Notify) > 0 || s.ExpectedDuration > 0 {
+		return FormatOf(OpRecordDeliveries)
+	}
+	return BaseFormat
+}
+
+// CheckSpec refuses a job that the cluster may not write yet.
+func (s *Settings) CheckSpec(spec *JobSpec) error {
+	if need := spec.Format(); need > s.Format {
+		return fmt.Errorf("job %s: %w: it needs log format %d, the cluster writes %d", spec.Key(), ErrFormat, need, s.Format)
+	}
+	return nil
+}
+
 // CheckFormat refuses a command that the cluster may not write yet.
 func (s *Settings) CheckFormat(op Opcode) error {
 	if need := FormatOf(op); need > s.Format {

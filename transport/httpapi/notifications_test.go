@@ -3,6 +3,7 @@ package httpapi
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +67,7 @@ func TestListNotifications(t *testing.T) {
 // it is asked for.
 func TestSecretsAreNotServed(t *testing.T) {
 	w := newWorld(t)
+	w.must(fsm.OpRaiseFormat, fsm.RaiseFormat{Format: fsm.Format})
 	w.tell("a", 3)
 	w.must(fsm.OpRecordDeliveries, fsm.RecordDeliveries{At: start, Deliveries: []fsm.Delivery{{Seq: 1, Try: 1, Error: "no"}}})
 	for _, path := range []string{"/v1/jobs", "/v1/jobs/a", "/v1/jobs/a?version=1", "/v1/jobs/a/fires", "/v1/runs", "/v1/notifications"} {
@@ -82,4 +84,18 @@ func TestSecretsAreNotServed(t *testing.T) {
 	got := answer[api.Job](t, w.call("GET", "/v1/jobs/a", nil), 200)
 	rec := w.call("PUT", "/v1/jobs", api.PutJobs{Jobs: []fsm.JobSpec{*got.Spec}})
 	wantError(t, rec, 422, api.CodeInvalid, "give the secret itself")
+}
+
+// TestNotificationsWaitForTheFormat: a node that does not know notify blocks would
+// leave them out, and so differ from the others.
+func TestNotificationsWaitForTheFormat(t *testing.T) {
+	w := newWorld(t)
+	s := spec("a")
+	s.Notify = []fsm.Notify{{Kind: fsm.NotifyExec, On: []string{fsm.EventFailure}, Command: "/bin/true"}}
+	put := func() *httptest.ResponseRecorder {
+		return w.call("PUT", "/v1/jobs", api.PutJobs{Jobs: []fsm.JobSpec{s}})
+	}
+	wantError(t, put(), 409, api.CodeUpgrading, "job a", "log format 2")
+	w.must(fsm.OpRaiseFormat, fsm.RaiseFormat{Format: fsm.Format})
+	answer[api.List[fsm.PutResult]](t, put(), 200)
 }

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -136,9 +137,10 @@ func filenameOf(r *http.Request) string {
 func (a *API) compile(r *http.Request, specs []fsm.JobSpec) (*fsm.PutJobs, error) {
 	var wrong []api.Diagnostic
 	command := &fsm.PutJobs{At: a.cfg.Clock(), Jobs: make([]fsm.PutJob, len(specs))}
+	settings := a.cfg.Store.Read().Settings()
 	for i := range specs {
 		spec := &specs[i]
-		if err := r.Context().Err(); err != nil {
+		if err := errors.Join(r.Context().Err(), settings.CheckSpec(spec)); err != nil {
 			return nil, err
 		}
 		errs := spec.Validate()
