@@ -33,6 +33,10 @@
 // after a reboot, attempts without a record may have started. An fsync for
 // every start would cost more than the start.
 //
+// An exec on a file system that has gone away would hang, and with it every
+// goroutine here; so program and folder are looked at first, by a goroutine that
+// may hang alone. At the expiry such a start is refused.
+//
 // # Killing
 //
 // Each attempt has its own session and process group and a marker in its

@@ -42,7 +42,9 @@ type forkJob struct {
 	// isolated: it is the init of a namespace of pids.
 	isolated bool
 	check    func() error // the last look before the fork
-	reply    chan<- forkReply
+	// expiry (Mono, ns) is until when it waits for a thread; 0: for ever.
+	expiry int64
+	reply  chan<- forkReply
 }
 
 type forkReply struct {
@@ -124,12 +126,16 @@ func (j *forkJob) fork() (r forkReply) {
 	return r
 }
 
-// do forks on one of the threads and waits for the outcome; when ctx ends
-// before a thread is free, nothing was forked. It must not be called after stop.
+// do forks on one of the threads and waits for the outcome; when ctx ends or the
+// expiry comes before a thread is free, nothing was forked. It must not be called
+// after stop.
 func (f *forkers) do(ctx context.Context, j forkJob) forkReply {
 	reply := make(chan forkReply, 1)
 	j.reply = reply
 	for {
+		if j.expiry != 0 && Mono() >= j.expiry {
+			return forkReply{refused: ErrExpired}
+		}
 		patience := time.NewTimer(forkerPatience)
 		select {
 		case f.jobs <- j:

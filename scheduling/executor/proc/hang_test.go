@@ -1,8 +1,12 @@
 package proc
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -46,10 +50,87 @@ func hangingProgram(t *testing.T) (path string, hangs, letGo func()) {
 	return path, hangs, letGo
 }
 
+// A program that cannot be reached is refused at the expiry of its start, which may
+// be asked for again; it holds up nobody meanwhile.
+func TestExecHangs(t *testing.T) {
+	h := newHarness(t, Options{})
+	const hung = 8
+	replies := make(chan error, hung)
+	expiry := Mono() + int64(2*time.Second)
+	var last StartRequest
+	var letLastGo func()
+	for i := range hung {
+		path, hangs, letGo := hangingProgram(t)
+		last, letLastGo = StartRequest{ID: fmt.Sprint(i), Argv: []string{path}, Expiry: expiry}, letGo
+		go func(req StartRequest) { replies <- h.Start(ctx, req) }(last)
+		hangs()
+	}
+	runtime.GC() // which waits for threads that are in a fork
+	if r := h.run(shell("beside", "exit 0")); r.Outcome != Succeeded {
+		t.Errorf("beside them: %+v", r)
+	}
+	for range hung {
+		if err := <-replies; !errors.Is(err, ErrExpired) || Mono() < expiry {
+			t.Errorf("%v, want expired", err)
+		}
+	}
+	letLastGo()
+	last.Expiry = 0
+	if r := h.run(last); r.Outcome != Succeeded {
+		t.Errorf("once it can be reached: %+v", r)
+	}
+}
+
+// Looks that hang are bounded.
+func TestTooManyHang(t *testing.T) {
+	h := newHarness(t, Options{})
+	hang := make(chan struct{})
+	h.touch = func(string, string) { <-hang }
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	for range maxReaching {
+		if err := h.Start(over, shell("a", "exit 0")); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+	}
+	if err := h.Start(over, shell("a", "exit 0")); !errors.Is(err, ErrExhausted) {
+		t.Errorf("%v, want exhausted", err)
+	}
+	close(hang)
+	eventually(t, "there is room again", func() bool { return len(h.reaching) == 0 })
+	h.touch = touchProgram
+	if r := h.run(shell("a", "exit 0")); r.Outcome != Succeeded {
+		t.Errorf("result %+v", r)
+	}
+}
+
+// Where every thread hangs in a fork, a start is refused at its expiry: its agent
+// may decide again.
+func TestEveryForkerHangs(t *testing.T) {
+	f := newForkers(1)
+	defer f.stop()
+	hang, busy, held := make(chan struct{}), make(chan struct{}), make(chan forkReply, maxForkers)
+	for range maxForkers {
+		go func() {
+			held <- f.do(ctx, forkJob{check: func() error { busy <- struct{}{}; <-hang; return context.Canceled }})
+		}()
+		<-busy
+	}
+	expiry := Mono() + int64(50*time.Millisecond)
+	if r := f.do(ctx, forkJob{expiry: expiry}); r.refused != ErrExpired || Mono() < expiry {
+		t.Errorf("reply %+v, want expired", r)
+	}
+	close(hang)
+	for range maxForkers {
+		<-held
+	}
+}
+
 // What an init has not confirmed by the expiry is killed, as is what it has
 // confirmed too late.
 func TestIsolatedExecHangs(t *testing.T) {
 	h := isolatedHarness(t, IsolationPidns)
+	h.touch = func(string, string) {} // else it would be refused
 	path, _, _ := hangingProgram(t)
 	req := StartRequest{ID: "a", Argv: []string{path}, Expiry: Mono() + int64(300*time.Millisecond)}
 	r := h.run(req)

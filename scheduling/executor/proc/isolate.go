@@ -97,7 +97,7 @@ func (m *Manager) isolate(a *attempt, req StartRequest, job forkJob) (forkJob, e
 	a.box = box
 	a.mu.Unlock()
 	of := m.initJob(box)
-	of.check = job.check
+	of.check, of.expiry = job.check, job.expiry
 	of.attr.Files = append(job.attr.Files, box.Files()...)
 	of.attr.Env = []string{Marker + "=" + m.mark(a.id)}
 	return of, nil

@@ -59,7 +59,9 @@ type Manager struct {
 	groups  *cgroup.Tree
 	null    *os.File
 
-	isolation error // why attempts cannot be isolated; nil: they can
+	reaching  chan struct{}          // programs that are being looked at
+	touch     func(path, dir string) // looks at one; a test may replace it
+	isolation error                  // why attempts cannot be isolated; nil: they can
 
 	chatty  atomic.Int32   // output streams past their limit
 	running sync.WaitGroup // attempts between admit and their end
@@ -87,6 +89,7 @@ func New(ctx context.Context, o Options) (*Manager, error) {
 	m := &Manager{
 		stopAfter: o.StopAfter, onEnd: o.OnEnd, log: o.Logger,
 		rearm: make(chan struct{}, 1), quit: make(chan struct{}),
+		reaching: make(chan struct{}, maxReaching), touch: touchProgram,
 		attempts: make(map[string]*attempt), instance: rand.Text(),
 	}
 	if m.stopAfter == 0 {

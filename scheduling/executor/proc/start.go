@@ -81,6 +81,9 @@ func (m *Manager) launch(ctx context.Context, a *attempt, req StartRequest) erro
 		m.endSoon(a, a.failedStart(err.Error()))
 		return nil
 	}
+	if err := m.reach(ctx, req, job.path); err != nil {
+		return err
+	}
 	job.check = func() error { return lastLook(ctx, a, req) }
 	if err := a.openPipes(job.cred); err != nil {
 		return fmt.Errorf("%w: %w", ErrExhausted, err)
@@ -131,7 +134,7 @@ func (m *Manager) fork(ctx context.Context, a *attempt, req StartRequest, job fo
 // prepare works out what a fork needs: program, user, control group. An error is
 // a start failure.
 func (m *Manager) prepare(a *attempt, req *StartRequest) (job forkJob, err error) {
-	job = forkJob{argv: req.Argv, umask: req.Umask}
+	job = forkJob{argv: req.Argv, umask: req.Umask, expiry: req.Expiry}
 	if req.User != "" {
 		who, err := findUser(req.User)
 		if err != nil {
