@@ -48,6 +48,9 @@ func (s *JobSpec) Format() int {
 	if len(s.Notify) > 0 || s.ExpectedDuration > 0 {
 		return FormatOf(OpRecordDeliveries)
 	}
+	if s.Priority != nil || s.places() {
+		return FormatOf(OpApplyFile)
+	}
 	return BaseFormat
 }
 

@@ -72,6 +72,15 @@ type Placing struct {
 	Spreads     []Spread     `codec:"sp,omitempty" json:"spreads,omitempty"`
 }
 
+func (p *Placing) empty() bool { return len(p.Constraints)+len(p.Affinities)+len(p.Spreads) == 0 }
+
+// places says whether the job asks anything of the nodes or pools that it gets.
+func (s *JobSpec) places() bool {
+	return !s.empty() || slices.ContainsFunc(s.Tasks, func(t Task) bool {
+		return !t.empty() || t.MaxPerNode > 0 || len(t.Pools) > 0
+	})
+}
+
 // Bounds of what a job or a task asks of its nodes.
 const (
 	MaxPlacingRules    = 32

@@ -14,6 +14,7 @@ import (
 // no job names them.
 func TestPools(t *testing.T) {
 	w := newWorld(t)
+	w.must(fsm.OpRaiseFormat, &fsm.RaiseFormat{Format: fsm.Format})
 	s := spec("a")
 	s.Tasks[0].Pools = []fsm.PoolUse{{Name: "db", Weight: 2}}
 	put := api.PutJobs{Jobs: []fsm.JobSpec{s}, Pools: []fsm.PutPool{{Name: "db", Limit: 3}}}
@@ -44,6 +45,7 @@ func TestPools(t *testing.T) {
 
 func TestPutIsCheckedAgainstPools(t *testing.T) {
 	w := newWorld(t)
+	w.must(fsm.OpRaiseFormat, &fsm.RaiseFormat{Format: fsm.Format})
 	s := spec("a")
 	s.Tasks[0].Pools = []fsm.PoolUse{{Name: "db", Weight: 2}}
 	broken := spec("b")
@@ -76,6 +78,28 @@ func TestWarnings(t *testing.T) {
 		var raw map[string]json.RawMessage
 		if err := json.Unmarshal(rec.Body.Bytes(), &raw); err != nil || raw["items"] == nil || raw["warnings"] == nil {
 			t.Errorf("%s: %s", path, rec.Body)
+		}
+	}
+}
+
+// TestPlacingWaitsForEveryNode: a node of an older version would leave out what it
+// does not know, and differ from the others.
+func TestPlacingWaitsForEveryNode(t *testing.T) {
+	for name, change := range map[string]func(*fsm.JobSpec){
+		"priority":     func(s *fsm.JobSpec) { s.Priority = new(1) },
+		"constraint":   func(s *fsm.JobSpec) { s.Constraints = []fsm.Constraint{{Attribute: "zone", Value: "a"}} },
+		"spread":       func(s *fsm.JobSpec) { s.Tasks[0].Spreads = []fsm.Spread{{Attribute: "zone"}} },
+		"max_per_node": func(s *fsm.JobSpec) { s.Tasks[0].MaxPerNode = 1 },
+		"pool":         func(s *fsm.JobSpec) { s.Tasks[0].Pools = []fsm.PoolUse{{Name: "db", Weight: 1}} },
+	} {
+		w := newWorld(t)
+		s := spec("a")
+		change(&s)
+		put := api.PutJobs{Jobs: []fsm.JobSpec{s}}
+		wantError(t, w.call("PUT", "/v1/jobs", put), 409, api.CodeUpgrading)
+		w.must(fsm.OpRaiseFormat, &fsm.RaiseFormat{Format: fsm.Format})
+		if rec := w.call("PUT", "/v1/jobs", put); rec.Code == 409 {
+			t.Errorf("%s is refused still: %s", name, rec.Body)
 		}
 	}
 }
