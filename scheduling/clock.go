@@ -63,7 +63,9 @@ func (c *Clock) advance(now int64) int64 {
 }
 
 // Sample takes the leader's time out of a heartbeat's answer, sent and received
-// at the given mono instants. A leading clock ignores it.
+// at the given mono instants. A leading clock ignores it. The answer was half of
+// the round trip on its way, but of a slow one nobody knows which half was: no
+// more than is tolerated counts, so that the clock is late rather than early.
 func (c *Clock) Sample(leader fsm.Time, sent, received int64) {
 	rtt := received - sent
 	c.mu.Lock()
@@ -71,7 +73,7 @@ func (c *Clock) Sample(leader fsm.Time, sent, received int64) {
 	if c.leading || rtt < 0 || (c.sampled != 0 && rtt > maxSampleRTT+(received-c.sampled)/sampleAging) {
 		return
 	}
-	c.base, c.at, c.sampled = int64(leader)+rtt/2, received, received
+	c.base, c.at, c.sampled = int64(leader)+min(rtt, maxSampleRTT)/2, received, received
 }
 
 // Offset returns cluster time less the monotonic clock, by which another process

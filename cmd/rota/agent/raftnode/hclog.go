@@ -38,8 +38,15 @@ func slogLevel(level hclog.Level) slog.Level {
 	}
 }
 
+// earlyAnnouncement is how raft warns of an append behind an entry that it does not
+// hold: to a follower that lags a little, every announcement of a commit is one.
+const earlyAnnouncement = "failed to get previous log"
+
 func (l *hcLogger) Log(level hclog.Level, msg string, args ...any) {
 	lv := slogLevel(level)
+	if msg == earlyAnnouncement {
+		lv = slog.LevelDebug
+	}
 	if level == hclog.Off || !l.slog.Enabled(context.Background(), lv) {
 		return
 	}
