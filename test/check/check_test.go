@@ -208,6 +208,10 @@ func TestAllows(t *testing.T) {
 			e.Processes = append(e.Processes, process(tick, "B", at(2), 2, when(6), ms))
 			e.Attempts[1].Outcome = fsm.AttemptLost
 		},
+		"taken up by a person while it is paused": func(e *Evidence) {
+			e.Processes = append(e.Processes, process(tick, "P", at(6), 1, when(6), ms))
+			e.Runs = append(e.Runs, fsm.Run{ID: "P", State: fsm.RunSucceeded, Retries: 1})
+		},
 		"an unknown apply came through": func(e *Evidence) {
 			e.Calls = append(e.Calls, Call{Op: Apply, Job: tick, Mark: "v2", Begin: when(1), Fate: Unknown})
 			e.Jobs[0].Mark = "v2"

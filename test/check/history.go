@@ -118,7 +118,8 @@ func (c *checker) addCall(call Call, detail string) {
 }
 
 // quiet checks that nothing started between the acknowledgement of a pause or a
-// deletion and the next call that may have ended it.
+// deletion and the next call that may have ended it. A person may still take up a
+// run of a paused job, as they may start one.
 func (c *checker) quiet(calls []Call) {
 	for _, a := range calls {
 		if a.Fate != Done || (a.Op != Pause && a.Op != Delete) {
@@ -135,7 +136,7 @@ func (c *checker) quiet(calls []Call) {
 			switch {
 			case a.Op == Delete:
 				c.addOf(WhileDeleted, fmt.Sprintf("acknowledged at %s", a.End.UTC().Format(timeFormat)), p)
-			case p.ScheduledAt != 0 && c.opens(p):
+			case p.ScheduledAt != 0 && c.opens(p) && c.runs[p.Run].Retries == 0:
 				c.addOf(WhilePaused, fmt.Sprintf("acknowledged at %s", a.End.UTC().Format(timeFormat)), p)
 			}
 		}
