@@ -171,7 +171,8 @@ func supersede(c *change, cur *Cursor, at Time) {
 	from := cur.Next
 	if c.fire(key, from) != nil {
 		// A still older version's, which is being taken back there: what this
-		// one had due after it waited for that.
+		// one had due after it waited for that. The row stands for what has none
+		// of its own.
 		from++
 	}
 	if from > at || c.fire(key, from) != nil {

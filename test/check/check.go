@@ -61,8 +61,14 @@ func (c *checker) index() {
 			c.due[fireKey{d.Job, at}] = true
 		}
 	}
+	own := map[fireKey]bool{}
 	for _, f := range c.Fires {
-		for _, at := range c.covered(f) {
+		if f.Until == 0 {
+			own[fireKey{fsm.JobKey{Namespace: f.Namespace, Name: f.Job}, f.ScheduledAt}] = true
+		}
+	}
+	for _, f := range c.Fires {
+		for _, at := range c.covered(f, own) {
 			key := fireKey{fsm.JobKey{Namespace: f.Namespace, Name: f.Job}, at}
 			c.fires[key] = append(c.fires[key], f)
 		}
@@ -84,8 +90,9 @@ func (c *checker) index() {
 	}
 }
 
-// covered returns the instants that a row of the ledger stands for.
-func (c *checker) covered(f fsm.Fire) []fsm.Time {
+// covered returns the instants that a row of the ledger stands for. One that does
+// not know how many those are stands for what has no row of its own.
+func (c *checker) covered(f fsm.Fire, own map[fireKey]bool) []fsm.Time {
 	if f.Until == 0 {
 		return []fsm.Time{f.ScheduledAt}
 	}
@@ -95,7 +102,7 @@ func (c *checker) covered(f fsm.Fire) []fsm.Time {
 			continue
 		}
 		for _, at := range d.Instants {
-			if at >= f.ScheduledAt && at <= f.Until {
+			if at >= f.ScheduledAt && at <= f.Until && !(f.Count == 0 && own[fireKey{d.Job, at}]) {
 				all = append(all, at)
 			}
 		}
