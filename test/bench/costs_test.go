@@ -87,6 +87,7 @@ func cpuOf(t *testing.T, pid int) (own, children time.Duration) {
 func TestCosts(t *testing.T) {
 	jobs, seconds := size(100, 10), time.Duration(size(20, 2))*time.Second
 	c := cluster.Start(t, cluster.Options{Args: []string{"--capacity", "10000"}})
+	cluster.Until(t, time.Now().Add(seconds/2)) // it has settled
 	idle := used(t, c)
 	cluster.Until(t, time.Now().Add(seconds))
 	idle = used(t, c).sub(idle)
