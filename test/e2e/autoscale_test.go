@@ -92,9 +92,9 @@ func (m *machines) act(action, node string) {
 // to its minimum. All work is done once.
 func TestAutoscale(t *testing.T) {
 	t.Parallel()
-	most := 6
+	most, each := 6, 60 // runs for each node: they last until the cluster has grown
 	if testing.Short() {
-		most = 4
+		most, each = 4, 20
 	}
 	c := cluster.New(t, cluster.Options{Nodes: most, Args: []string{"--capacity", "10"}, NodeArgs: func(i int) []string {
 		if i < fewest {
@@ -118,9 +118,11 @@ func TestAutoscale(t *testing.T) {
 		t.Fatalf("autoscale set: %s%s", r.Stdout, r.Stderr)
 	}
 	records := cluster.NewRecords(t)
-	put(t, c.Leader().Client(), oneTask("work", records.Watched("main", 8*time.Second, 0)))
+	work := oneTask("work", records.Watched("main", 8*time.Second, 0))
+	work.History = fsm.History{Runs: 1000}
+	put(t, c.Leader().Client(), work)
 	w := &crowd{t: t, c: c, records: records, job: "work"}
-	for range 20 * most {
+	for range each * most {
 		w.runs = append(w.runs, runJob(t, c.Leader().Client(), "work"))
 	}
 	inUse := func(want int) func() error {
