@@ -19,6 +19,7 @@ const (
 	namePrefix = "rota-"
 	sweepPause = 5 * time.Millisecond
 	holdTries  = 3
+	idLength   = 26 // of rand.Text
 )
 
 // places is a file: the node's id, then every directory that it has made groups
@@ -38,7 +39,7 @@ func openPlaces(path string) (*places, error) {
 	}
 	p := &places{path: path}
 	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
-	if plausible(lines[0]) {
+	if generated(lines[0]) { // a damaged file must not name other people's groups
 		p.id, p.dirs = lines[0], lines[1:]
 		return p, nil
 	}
@@ -46,15 +47,10 @@ func openPlaces(path string) (*places, error) {
 	return p, nil
 }
 
-// plausible keeps a damaged file from naming other people's groups.
-func plausible(id string) bool {
-	return len(id) >= 16 && readable(id) == id
-}
-
 // generated says whether an id has the form of those that are drawn here. A
 // group of anybody else may well be called rota-something.
 func generated(id string) bool {
-	return len(id) == len(rand.Text()) && strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
+	return len(id) == idLength && strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
 }
 
 func (p *places) name() string { return namePrefix + p.id }
