@@ -37,7 +37,7 @@ type Timing struct {
 	ProbeTimeout     time.Duration // default 500 ms
 	SuspicionMult    int           // failed after about this many probe intervals; default 4
 	GossipInterval   time.Duration // default 200 ms
-	PushPullInterval time.Duration // full exchange with a random peer; default 30 s
+	PushPullInterval time.Duration // full exchange with a random peer; default 10 s
 	TCPTimeout       time.Duration // default 3 s
 	JoinRetryMin     time.Duration // first wait after a failed join; default 500 ms
 	JoinRetryMax     time.Duration // longest wait; default 15 s
@@ -54,7 +54,7 @@ func (t Timing) withDefaults() Timing {
 		{&t.ProbeInterval, time.Second},
 		{&t.ProbeTimeout, 500 * time.Millisecond},
 		{&t.GossipInterval, 200 * time.Millisecond},
-		{&t.PushPullInterval, 30 * time.Second},
+		{&t.PushPullInterval, 10 * time.Second},
 		{&t.TCPTimeout, 3 * time.Second},
 		{&t.JoinRetryMin, 500 * time.Millisecond},
 		{&t.JoinRetryMax, 15 * time.Second},

@@ -35,6 +35,30 @@ func virtual(t *testing.T, network *memnet.Network, n, expect, seeds int) Config
 	return cfg
 }
 
+// TestNodesThatJoinAtOnceMeet: two nodes join through a third in the same moment,
+// and the news that each spreads is lost. The exchange of all that is known makes
+// up for it before anybody has to ask where a node has gone.
+func TestNodesThatJoinAtOnceMeet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		network := memnet.New()
+		for _, pair := range [][2]int{{1, 2}, {1, 3}, {2, 3}} {
+			network.Delay(fmt.Sprintf("10.0.0.%d", pair[0]), fmt.Sprintf("10.0.0.%d", pair[1]), time.Hour) // packets only
+		}
+		var nodes []*Gossip
+		for n := 1; n <= 3; n++ {
+			g, err := Start(virtual(t, network, n, 0, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			nodes = append(nodes, g)
+		}
+		defer func() { stopAll(t, nodes) }()
+		for _, g := range nodes {
+			awaitWithin(t, g, 25*time.Second, "three alive", allAlive("n1", "n2", "n3"))
+		}
+	})
+}
+
 // stopAll ends every node. memberlist lets a probe in flight run out, for which
 // virtual time has to go on.
 func stopAll(t *testing.T, nodes []*Gossip) {

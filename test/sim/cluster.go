@@ -185,7 +185,7 @@ func (n *Node) Start() {
 		Listen: c.Net.listen, Dial: c.Net.dialer(n.IP, n.dead), Gossip: gossip,
 		GossipTiming: membership.Timing{
 			ProbeInterval: time.Second * f, ProbeTimeout: 500 * time.Millisecond * f, GossipInterval: 200 * time.Millisecond * f,
-			PushPullInterval: 30 * time.Second * f, RejoinInterval: 30 * time.Second * f,
+			PushPullInterval: 10 * time.Second * f, RejoinInterval: 30 * time.Second * f,
 		},
 		Pace:   f,
 		Stores: &stores, RaftTimings: &raftTimings, StallTimeout: c.opts.StallTimeout * f,
