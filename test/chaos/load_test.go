@@ -84,6 +84,7 @@ type load struct {
 func startLoad(t *testing.T, c *cluster.Cluster) *load {
 	t.Helper()
 	l := &load{records: cluster.NewRecords(t), kinds: map[fsm.JobKey]kind{}, since: map[fsm.JobKey]fsm.Time{}}
+	l.records.StandApart(c)
 	var specs []fsm.JobSpec
 	for _, k := range kinds() {
 		for i := range k.count {

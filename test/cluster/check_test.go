@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -126,4 +128,26 @@ func malformed(n int, field string) string {
 		line += "\t" + field
 	}
 	return line
+}
+
+// TestRecordsStandApart: records that would go with a node's disk are refused.
+func TestRecordsStandApart(t *testing.T) {
+	data, temp := t.TempDir(), t.TempDir()
+	write := func(dir string) string {
+		path := filepath.Join(dir, "records")
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	if err := apartFrom(write(temp), data, temp); err != nil {
+		t.Error(err)
+	}
+	if err := apartFrom(write(data), data, temp); err == nil {
+		t.Error("records in a data dir are taken")
+	}
+	// Seen from the disk of /proc, the two share one that is not the usual.
+	if err := apartFrom(write(temp), data, "/proc"); err == nil {
+		t.Error("records on the disk of a data dir are taken")
+	}
 }

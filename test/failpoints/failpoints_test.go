@@ -126,6 +126,7 @@ type work struct {
 func apply(t *testing.T, c *cluster.Cluster) *work {
 	t.Helper()
 	w := &work{t: t, c: c, records: cluster.NewRecords(t), since: map[fsm.JobKey]fsm.Time{}}
+	w.records.StandApart(c)
 	var specs []fsm.JobSpec
 	for i := range short + long {
 		overlap, stay := fsm.OverlapAllow, time.Duration(0)
