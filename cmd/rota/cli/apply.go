@@ -32,30 +32,33 @@ so does --prune, for those of the namespace.`,
 		Example: `  rota apply backup.hcl jobs/
   rota apply --var bucket=reports --var-file prod.hcl jobs/
   generate-jobs | rota apply -`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.checkPrune(cmd, prune); err != nil {
-				return err
-			}
-			file, err := jobfile.LoadWith(&vars, args, a.namespace, cmd.InOrStdin(), cmd.ErrOrStderr())
-			if err != nil {
-				return err
-			}
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			if err := a.checkPools(cmd.Context(), client, file); err != nil {
-				return err
-			}
+		Args:    cobra.MinimumNArgs(1),
+		PreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkPrune(cmd, prune) },
+		RunE: a.withFiles(&vars, func(cmd *cobra.Command, client *api.Client, file *jobfile.File) error {
 			return a.apply(cmd, client, file, dryRun, prune)
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "ask the cluster what would change, and change nothing")
 	cmd.Flags().BoolVar(&prune, "prune", false, "then delete the jobs of the namespace that are in no file")
 	vars.AddFlags(cmd)
 	return cmd
+}
+
+// withFiles makes the body of a command that takes job files and needs an agent to
+// ask: the files are read first, and nothing is asked if they are wrong.
+func (a *app) withFiles(vars *jobfile.Variables, run func(*cobra.Command, *api.Client, *jobfile.File) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		file, err := jobfile.LoadWith(vars, args, a.namespace, cmd.InOrStdin(), cmd.ErrOrStderr())
+		if err != nil {
+			return err
+		}
+		return a.withClient(func(cmd *cobra.Command, client *api.Client, _ []string) error {
+			if err := a.checkPools(cmd.Context(), client, file); err != nil {
+				return err
+			}
+			return run(cmd, client, file)
+		})(cmd, args)
+	}
 }
 
 // checkPrune refuses to prune all namespaces at once.

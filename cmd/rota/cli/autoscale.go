@@ -19,30 +19,25 @@ func (a *app) autoscaleCommand() *cobra.Command {
 		Use:   "autoscale",
 		Short: "Show how the cluster scales itself, and what it has decided",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, _ []string) error {
 			if dryRun {
-				return a.planScale(cmd, nil)
+				return a.planScale(cmd, client, nil)
 			}
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
 			s, err := client.Autoscale(cmd.Context())
 			if err != nil {
 				return err
 			}
 			return a.show(cmd, s, func(w io.Writer, screen render.Screen) error { return a.writeScaling(w, &s, screen) })
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "show what would be done by the load of now")
 	cmd.AddCommand(a.autoscaleSetCommand(), &cobra.Command{
 		Use:   "off",
 		Short: "Leave the size of the cluster as it is",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.changeSettings(cmd, func(s *fsm.ClusterSettings) { s.Autoscale = fsm.Autoscale{} })
-		},
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, _ []string) error {
+			return a.changeSettings(cmd, client, func(s *fsm.ClusterSettings) { s.Autoscale = fsm.Autoscale{} })
+		}),
 	})
 	return cmd
 }
@@ -76,13 +71,13 @@ func (a *app) autoscaleSetCommand() *cobra.Command {
 	}
 	f.StringVar(&given.URL, "url", "", "where the webhook provider posts to")
 	f.BoolVar(&dryRun, "dry-run", false, "show what these settings would do by the load of now, and change nothing")
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+	cmd.RunE = a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
 		change := func(s *fsm.Autoscale) { mergeScaling(cmd, s, &given, args) }
 		if dryRun {
-			return a.planScale(cmd, change)
+			return a.planScale(cmd, client, change)
 		}
-		return a.changeSettings(cmd, func(s *fsm.ClusterSettings) { change(&s.Autoscale) })
-	}
+		return a.changeSettings(cmd, client, func(s *fsm.ClusterSettings) { change(&s.Autoscale) })
+	})
 	return cmd
 }
 
@@ -113,12 +108,7 @@ func mergeScaling(cmd *cobra.Command, s, given *fsm.Autoscale, command []string)
 }
 
 // planScale shows what settings would do; change may be nil.
-func (a *app) planScale(cmd *cobra.Command, change func(*fsm.Autoscale)) error {
-	client, err := a.client(cmd)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+func (a *app) planScale(cmd *cobra.Command, client *api.Client, change func(*fsm.Autoscale)) error {
 	var settings *fsm.Autoscale
 	if change != nil {
 		s, err := client.Settings(cmd.Context(), api.Read{Consistent: true})

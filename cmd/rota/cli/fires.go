@@ -14,27 +14,15 @@ import (
 func (a *app) firesCommand() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
-		Use:   "fires JOB",
-		Short: "List what became of each instant at which a job was due, newest first",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkLimit(cmd, limit); err != nil {
-				return err
-			}
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			list, err := collect(limit, func(page api.Page) (api.List[fsm.Fire], error) {
+		Use:     "fires JOB",
+		Short:   "List what became of each instant at which a job was due, newest first",
+		Args:    cobra.ExactArgs(1),
+		PreRunE: func(cmd *cobra.Command, _ []string) error { return checkLimit(cmd, limit) },
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
+			return listing[fsm.Fire]{limit: limit, table: firesTable, fetch: func(page api.Page) (api.List[fsm.Fire], error) {
 				return client.Fires(cmd.Context(), a.key(args[0]), page, api.Read{})
-			})
-			if err != nil {
-				return err
-			}
-			defer noteRest(cmd, list)
-			return a.showTable(cmd, list, func() *render.Table { return firesTable(list.Items, a.now()) })
-		},
+			}}.show(a, cmd)
+		}),
 	}
 	limitFlag(cmd, &limit, defaultHistory)
 	return cmd

@@ -22,12 +22,7 @@ func (a *app) jobCommand() *cobra.Command {
 		Use:   "job JOB",
 		Short: "Show a job: its schedules, its tasks and what became of its fires",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
 			job, err := client.Job(cmd.Context(), a.key(args[0]), version)
 			if err != nil {
 				return err
@@ -35,7 +30,7 @@ func (a *app) jobCommand() *cobra.Command {
 			return a.show(cmd, job, func(w io.Writer, screen render.Screen) error {
 				return writeJob(w, &job, a.now(), screen)
 			})
-		},
+		}),
 	}
 	cmd.Flags().Uint64Var(&version, "version", 0, "show the tasks of an older version (default the current one)")
 	return cmd

@@ -14,31 +14,19 @@ import (
 func (a *app) jobsCommand() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
-		Use:   "jobs",
-		Short: "List the jobs, when they are due next and how they last ended",
-		Long:  `Lists the jobs of the namespace; --namespace '*' lists those of all.`,
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkLimit(cmd, limit); err != nil {
-				return err
-			}
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			list, err := collect(limit, func(page api.Page) (api.List[api.Job], error) {
-				return client.Jobs(cmd.Context(), a.namespace, page, api.Read{})
-			})
-			if err != nil {
-				return err
-			}
-			if len(list.Items) == 0 {
-				fmt.Fprintln(cmd.ErrOrStderr(), `There are no jobs in this namespace. "rota apply FILE" adds some.`)
-			}
-			defer noteRest(cmd, list)
-			return a.showTable(cmd, list, func() *render.Table { return jobsTable(list.Items, a.now()) })
-		},
+		Use:     "jobs",
+		Short:   "List the jobs, when they are due next and how they last ended",
+		Long:    `Lists the jobs of the namespace; --namespace '*' lists those of all.`,
+		Args:    cobra.NoArgs,
+		PreRunE: func(cmd *cobra.Command, _ []string) error { return checkLimit(cmd, limit) },
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, _ []string) error {
+			return listing[api.Job]{
+				limit: limit, table: jobsTable, empty: `There are no jobs in this namespace. "rota apply FILE" adds some.`,
+				fetch: func(page api.Page) (api.List[api.Job], error) {
+					return client.Jobs(cmd.Context(), a.namespace, page, api.Read{})
+				},
+			}.show(a, cmd)
+		}),
 	}
 	limitFlag(cmd, &limit, 0)
 	return cmd

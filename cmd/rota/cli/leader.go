@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rota-scheduler/rota/cmd/rota/cli/render"
+	"github.com/rota-scheduler/rota/transport/api"
 )
 
 func (a *app) leaderCommand() *cobra.Command {
@@ -11,12 +12,7 @@ func (a *app) leaderCommand() *cobra.Command {
 		Use:   "leader",
 		Short: "Show which node leads",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, _ []string) error {
 			leader, err := client.Leader(cmd.Context())
 			if err != nil {
 				return err
@@ -26,24 +22,19 @@ func (a *app) leaderCommand() *cobra.Command {
 				t.Add(render.Text(leader.Name), render.Text(leader.HTTP), render.Text(leader.ID))
 				return t
 			})
-		},
+		}),
 	}
 	cmd.AddCommand(&cobra.Command{
 		Use:   "transfer",
 		Short: "Make another node lead",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, _ []string) error {
 			leader, err := client.TransferLeader(cmd.Context())
 			if err != nil {
 				return err
 			}
 			return a.say(cmd, leader, "Node %s leads now.", leader.Name)
-		},
+		}),
 	})
 	return cmd
 }

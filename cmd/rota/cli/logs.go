@@ -35,25 +35,18 @@ func (a *app) logsCommand() *cobra.Command {
 		Long: `Prints the output of a run: of one task, or of each in turn. Of a shard that was
 tried more than once it is that of the newest attempt, unless --attempt names
 another or -f follows them all.`,
-		Args: cobra.RangeArgs(1, 2),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Args:    cobra.RangeArgs(1, 2),
+		PreRunE: func(cmd *cobra.Command, _ []string) error { return o.check(cmd) },
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
 			if len(args) == 2 {
 				o.task = args[1]
 			}
-			if err := o.check(cmd); err != nil {
-				return err
-			}
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
 			f := &follower{
 				client: client, out: cmd.OutOrStdout(), notes: cmd.ErrOrStderr(),
 				query: api.LogQuery{Stream: o.stream, Tail: o.tail}, want: o.wants,
 			}
 			return o.print(cmd.Context(), f, args[0])
-		},
+		}),
 	}
 	flags := cmd.Flags()
 	flags.IntVar(&o.shard, "shard", anyShard, "only this shard (default each)")
@@ -67,8 +60,6 @@ another or -f follows them all.`,
 
 func (o *logOptions) check(cmd *cobra.Command) error {
 	switch {
-	case !slices.Contains(logStreams, o.stream):
-		return usagef(cmd, "--stream %q: want one of %s", o.stream, strings.Join(logStreams, ", "))
 	case o.shard < anyShard:
 		return usagef(cmd, "--shard %d is negative", o.shard)
 	case o.attempt < 0:
@@ -76,7 +67,7 @@ func (o *logOptions) check(cmd *cobra.Command) error {
 	case o.tail < 0:
 		return usagef(cmd, "--tail %d is negative", o.tail)
 	default:
-		return nil
+		return checkChoice(cmd, "stream", logStreams)
 	}
 }
 

@@ -30,9 +30,9 @@ func (a *app) nodeCommand() *cobra.Command {
 			Use:   "ready NODE",
 			Short: "Use a node again",
 			Args:  cobra.ExactArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error {
-				return a.setNodeStatus(cmd, args[0], api.NodeStatus{Status: fsm.NodeReady}, false)
-			},
+			RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
+				return a.setNodeStatus(cmd, client, args[0], api.NodeStatus{Status: fsm.NodeReady}, false)
+			}),
 		},
 	)
 	return cmd
@@ -53,16 +53,19 @@ With --deadline, what still runs there after that time is ended and started
 elsewhere, as after the loss of a node: a task with on_node_loss = "fail" fails.
 --force is a deadline of now. Without either, work runs to its end.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
 			if deadline != 0 && body.Force {
 				return usagef(cmd, "--deadline and --force: want one of them; --force ends work at once")
 			}
 			if deadline < 0 || (cmd.Flags().Changed("deadline") && deadline == 0) {
 				return usagef(cmd, "--deadline %s: want a positive span such as 10m; --force ends work at once", deadline)
 			}
-			body.Deadline = fsm.Duration(deadline)
-			return a.setNodeStatus(cmd, args[0], body, wait)
+			return nil
 		},
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
+			body.Deadline = fsm.Duration(deadline)
+			return a.setNodeStatus(cmd, client, args[0], body, wait)
+		}),
 	}
 	flags := cmd.Flags()
 	flags.DurationVar(&deadline, "deadline", 0, "let work run on for this long, such as 10m")
@@ -71,12 +74,7 @@ elsewhere, as after the loss of a node: a task with on_node_loss = "fail" fails.
 	return cmd
 }
 
-func (a *app) setNodeStatus(cmd *cobra.Command, name string, body api.NodeStatus, wait bool) error {
-	client, err := a.client(cmd)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+func (a *app) setNodeStatus(cmd *cobra.Command, client *api.Client, name string, body api.NodeStatus, wait bool) error {
 	body.By = whoami()
 	node, err := client.SetNodeStatus(cmd.Context(), name, body)
 	if err != nil {

@@ -18,23 +18,14 @@ func (a *app) nodesCommand() *cobra.Command {
 		Use:   "nodes",
 		Short: "List the nodes, their health and their load",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, _ []string) error {
 			if rtt {
-				return a.showRTT(cmd)
+				return a.showRTT(cmd, client)
 			}
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			list, err := collect(0, func(page api.Page) (api.List[api.Node], error) {
+			return listing[api.Node]{table: nodesTable, fetch: func(page api.Page) (api.List[api.Node], error) {
 				return client.Nodes(cmd.Context(), page, api.Read{})
-			})
-			if err != nil {
-				return err
-			}
-			return a.showTable(cmd, list, func() *render.Table { return nodesTable(list.Items, a.now()) })
-		},
+			}}.show(a, cmd)
+		}),
 	}
 	cmd.Flags().BoolVar(&rtt, "rtt", false, "show the round trips between nodes and between regions instead")
 	return cmd

@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -26,31 +26,18 @@ func (a *app) notificationsCommand() *cobra.Command {
 		Long: `Lists the notifications of jobs that wait to be delivered, and those that have
 failed for good or were dropped not long ago. One that was delivered is not kept.`,
 		Args: cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkLimit(cmd, limit); err != nil {
-				return err
-			}
-			if status != "" && !slices.Contains(notificationStatuses, status) {
-				return usagef(cmd, "--status %q: want one of %s", status, strings.Join(notificationStatuses, ", "))
-			}
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			return cmp.Or(checkLimit(cmd, limit), checkChoice(cmd, "status", notificationStatuses))
+		},
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
 			filter := api.NotificationFilter{Namespace: a.namespace, Status: fsm.NotificationStatus(status)}
 			if len(args) == 1 {
 				filter.Job = args[0]
 			}
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			list, err := collect(limit, func(page api.Page) (api.List[fsm.Notification], error) {
+			return listing[fsm.Notification]{limit: limit, table: notificationsTable, fetch: func(page api.Page) (api.List[fsm.Notification], error) {
 				return client.Notifications(cmd.Context(), filter, page, api.Read{})
-			})
-			if err != nil {
-				return err
-			}
-			defer noteRest(cmd, list)
-			return a.showTable(cmd, list, func() *render.Table { return notificationsTable(list.Items, a.now()) })
-		},
+			}}.show(a, cmd)
+		}),
 	}
 	limitFlag(cmd, &limit, defaultHistory)
 	cmd.Flags().StringVar(&status, "status", "", "only those in this status: "+strings.Join(notificationStatuses, ", "))

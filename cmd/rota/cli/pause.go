@@ -16,18 +16,13 @@ func (a *app) pauseCommand() *cobra.Command {
 		Long: `Pauses a job. The command ends when nothing more will start. What runs already
 goes on. Instants at which a paused job is due are recorded as skipped.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
 			job, err := client.PauseJob(cmd.Context(), a.key(args[0]), wait)
 			if err != nil {
 				return err
 			}
 			return a.say(cmd, job, "Paused %s: nothing more of it will start.", job.Key())
-		},
+		}),
 	}
 	waitFlag(cmd, &wait)
 	return cmd
@@ -42,18 +37,13 @@ func (a *app) resumeCommand() *cobra.Command {
 		Use:   "resume JOB",
 		Short: "Let a paused job start again",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
 			job, err := client.ResumeJob(cmd.Context(), a.key(args[0]))
 			if err != nil {
 				return err
 			}
 			return a.say(cmd, job, "Resumed %s.%s", job.Key(), nextSentence(&job))
-		},
+		}),
 	}
 }
 

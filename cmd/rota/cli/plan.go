@@ -63,23 +63,9 @@ func (a *app) planCommand() *cobra.Command {
 which it would change, attribute by attribute, and when each of them is due next.
 Nothing is changed. Exits with 0 if apply would change nothing, and with 3 if it
 would change something.`,
-		Args: cobra.MinimumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := a.checkPrune(cmd, prune); err != nil {
-				return err
-			}
-			file, err := jobfile.LoadWith(&vars, args, a.namespace, cmd.InOrStdin(), cmd.ErrOrStderr())
-			if err != nil {
-				return err
-			}
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			if err := a.checkPools(cmd.Context(), client, file); err != nil {
-				return err
-			}
+		Args:    cobra.MinimumNArgs(1),
+		PreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkPrune(cmd, prune) },
+		RunE: a.withFiles(&vars, func(cmd *cobra.Command, client *api.Client, file *jobfile.File) error {
 			p, err := a.plan(cmd.Context(), client, file, prune)
 			if err != nil {
 				return err
@@ -92,7 +78,7 @@ would change something.`,
 				return errWouldApply{}
 			}
 			return nil
-		},
+		}),
 	}
 	cmd.Flags().BoolVar(&prune, "prune", false, "also show the jobs of the namespace that are in no file, which apply --prune deletes")
 	vars.AddFlags(cmd)

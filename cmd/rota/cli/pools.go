@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,26 +16,17 @@ func (a *app) poolsCommand() *cobra.Command {
 		Use:   "pools",
 		Short: "List the pools, and how much of each is in use",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			list, err := collect(0, func(page api.Page) (api.List[fsm.Pool], error) {
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, _ []string) error {
+			return listing[fsm.Pool]{table: poolsTable, fetch: func(page api.Page) (api.List[fsm.Pool], error) {
 				return client.Pools(cmd.Context(), page, api.Read{})
-			})
-			if err != nil {
-				return err
-			}
-			return a.showTable(cmd, list, func() *render.Table { return poolsTable(list.Items) })
-		},
+			}}.show(a, cmd)
+		}),
 	}
 	cmd.AddCommand(a.deletePoolCommand())
 	return cmd
 }
 
-func poolsTable(pools []fsm.Pool) *render.Table {
+func poolsTable(pools []fsm.Pool, _ time.Time) *render.Table {
 	t := &render.Table{Columns: []render.Column{
 		{Title: "POOL"}, {Title: "USED", Right: true}, {Title: "LIMIT", Right: true}, {Title: "JOBS", Right: true},
 	}}
@@ -56,16 +48,11 @@ func (a *app) deletePoolCommand() *cobra.Command {
 		Use:   "delete POOL",
 		Short: "Delete a pool that no job names",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
 			if err := client.DeletePool(cmd.Context(), args[0]); err != nil {
 				return err
 			}
 			return a.say(cmd, deletedPool{args[0], true}, "Deleted pool %s.", args[0])
-		},
+		}),
 	}
 }

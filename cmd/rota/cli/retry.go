@@ -2,6 +2,8 @@ package cli
 
 import (
 	"github.com/spf13/cobra"
+
+	"github.com/rota-scheduler/rota/transport/api"
 )
 
 func (a *app) retryCommand() *cobra.Command {
@@ -13,21 +15,13 @@ func (a *app) retryCommand() *cobra.Command {
 more characters of it: the shards that did not succeed run again, and every task
 that hangs on them. What has succeeded stays as it is.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
 			run, err := client.RetryRun(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			if !o.wait && !o.follow {
-				return a.sayRun(cmd, &run, o.quiet, "Run %s of %s has been taken up again.", run.ID, run.JobKey())
-			}
-			return a.watchRun(cmd, client, &run, o)
-		},
+			return a.sayStarted(cmd, client, &run, o, "taken up again")
+		}),
 	}
 	o.watchFlags(cmd)
 	return cmd

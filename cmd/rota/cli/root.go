@@ -127,6 +127,19 @@ func (a *app) client(cmd *cobra.Command) (*api.Client, error) {
 	return c, nil
 }
 
+// withClient makes the body of a command that needs an agent to ask. What can be
+// checked without one belongs in PreRunE.
+func (a *app) withClient(run func(cmd *cobra.Command, client *api.Client, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		client, err := a.client(cmd)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		return run(cmd, client, args)
+	}
+}
+
 func (a *app) key(name string) fsm.JobKey { return fsm.JobKey{Namespace: a.namespace, Name: name} }
 
 // show prints v as JSON, or what text writes, as the user asked.

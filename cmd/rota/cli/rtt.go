@@ -13,12 +13,7 @@ import (
 )
 
 // showRTT prints the round trips between nodes, and then those between regions.
-func (a *app) showRTT(cmd *cobra.Command) error {
-	client, err := a.client(cmd)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+func (a *app) showRTT(cmd *cobra.Command, client *api.Client) error {
 	rtt, err := client.RTT(cmd.Context())
 	if err != nil {
 		return err

@@ -28,25 +28,17 @@ func (a *app) runCommand() *cobra.Command {
 		Long: `Starts a run. With --wait the command ends when the run has ended, and fails if
 the run did. With --follow it also prints what the run writes.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
 			params, err := paramsOf(o.params)
 			if err != nil {
 				return usage(cmd, err)
 			}
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
 			run, err := client.RunJobWith(cmd.Context(), a.key(args[0]), params, o.key)
 			if err != nil {
 				return err
 			}
-			if !o.wait && !o.follow {
-				return a.sayRun(cmd, &run, o.quiet, "Run %s of %s has been started.", run.ID, run.JobKey())
-			}
-			return a.watchRun(cmd, client, &run, o)
-		},
+			return a.sayStarted(cmd, client, &run, o, "started")
+		}),
 	}
 	flags := cmd.Flags()
 	flags.StringArrayVar(&o.params, "param", nil, "a value for one of the job's params, as name=value; may be repeated")
@@ -84,6 +76,14 @@ func (a *app) sayRun(cmd *cobra.Command, run *api.Run, quiet bool, format string
 		format, args = "%s", []any{run.ID}
 	}
 	return a.say(cmd, run, format, args...)
+}
+
+// sayStarted says what was done with a run, or waits for its end.
+func (a *app) sayStarted(cmd *cobra.Command, client *api.Client, run *api.Run, o runOptions, done string) error {
+	if o.wait || o.follow {
+		return a.watchRun(cmd, client, run, o)
+	}
+	return a.sayRun(cmd, run, o.quiet, "Run %s of %s has been %s.", run.ID, run.JobKey(), done)
 }
 
 // watchRun waits for the end of a run that was just started. With --follow the

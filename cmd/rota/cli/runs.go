@@ -1,8 +1,8 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -28,31 +28,18 @@ func (a *app) runsCommand() *cobra.Command {
 		Use:   "runs [JOB]",
 		Short: "List runs, newest first",
 		Args:  cobra.MaximumNArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := checkLimit(cmd, limit); err != nil {
-				return err
-			}
-			if state != "" && !slices.Contains(runStates, state) {
-				return usagef(cmd, "--state %q: want one of %s", state, strings.Join(runStates, ", "))
-			}
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			return cmp.Or(checkLimit(cmd, limit), checkChoice(cmd, "state", runStates))
+		},
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
 			filter := api.RunFilter{Namespace: a.namespace, State: fsm.RunState(state)}
 			if len(args) == 1 {
 				filter.Job = args[0]
 			}
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
-			list, err := collect(limit, func(page api.Page) (api.List[fsm.Run], error) {
+			return listing[fsm.Run]{limit: limit, table: runsTable, fetch: func(page api.Page) (api.List[fsm.Run], error) {
 				return client.Runs(cmd.Context(), filter, page, api.Read{})
-			})
-			if err != nil {
-				return err
-			}
-			defer noteRest(cmd, list)
-			return a.showTable(cmd, list, func() *render.Table { return runsTable(list.Items, a.now()) })
-		},
+			}}.show(a, cmd)
+		}),
 	}
 	limitFlag(cmd, &limit, defaultHistory)
 	cmd.Flags().StringVar(&state, "state", "", "only runs in this state: "+strings.Join(runStates, ", "))

@@ -19,43 +19,38 @@ func (a *app) settingsCommand() *cobra.Command {
 		Use:   "settings",
 		Short: "Show what is set for the whole cluster",
 		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, _ []string) error {
 			s, err := client.Settings(cmd.Context(), api.Read{})
 			if err != nil {
 				return err
 			}
 			return a.showTable(cmd, s, func() *render.Table { return settingsTable(&s) })
-		},
+		}),
 	}
 	cmd.AddCommand(
 		&cobra.Command{
 			Use:   "latency REGION REGION RTT",
 			Short: "Declare the round trip between two regions, such as 120ms; none goes by what is measured",
 			Args:  cobra.ExactArgs(3),
-			RunE: func(cmd *cobra.Command, args []string) error {
+			RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
 				rtt, err := spanOr(args[2], "none")
 				if err != nil {
 					return usage(cmd, err)
 				}
-				return a.changeSettings(cmd, func(s *fsm.ClusterSettings) { declare(s, args[0], args[1], rtt) })
-			},
+				return a.changeSettings(cmd, client, func(s *fsm.ClusterSettings) { declare(s, args[0], args[1], rtt) })
+			}),
 		},
 		&cobra.Command{
 			Use:   "remove-dead-after SPAN",
 			Short: "Take a server that has been dead for this long out of Raft, such as 1h; default goes back to 10m",
 			Args:  cobra.ExactArgs(1),
-			RunE: func(cmd *cobra.Command, args []string) error {
+			RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
 				after, err := spanOr(args[0], "default")
 				if err != nil {
 					return usage(cmd, err)
 				}
-				return a.changeSettings(cmd, func(s *fsm.ClusterSettings) { s.RemoveDeadAfter = after })
-			},
+				return a.changeSettings(cmd, client, func(s *fsm.ClusterSettings) { s.RemoveDeadAfter = after })
+			}),
 		},
 	)
 	return cmd
@@ -84,12 +79,7 @@ func declare(s *fsm.ClusterSettings, from, to string, rtt fsm.Duration) {
 }
 
 // changeSettings changes what the leader has, unless somebody else does meanwhile.
-func (a *app) changeSettings(cmd *cobra.Command, change func(*fsm.ClusterSettings)) error {
-	client, err := a.client(cmd)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
+func (a *app) changeSettings(cmd *cobra.Command, client *api.Client, change func(*fsm.ClusterSettings)) error {
 	s, err := putChanged(cmd.Context(), client, change)
 	if err != nil {
 		return err

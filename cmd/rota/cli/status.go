@@ -23,12 +23,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Long: `Shows a run, by its id or the first six or more characters of it: each attempt
 of each shard of each task, where it ran, how it ended, and what is waited for.`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			client, err := a.client(cmd)
-			if err != nil {
-				return err
-			}
-			defer client.Close()
+		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
 			run, _, err := client.Run(cmd.Context(), args[0], api.Read{})
 			if err != nil {
 				return err
@@ -40,7 +35,7 @@ of each shard of each task, where it ran, how it ended, and what is waited for.`
 				}
 				return s.write(w)
 			})
-		},
+		}),
 	}
 }
 
