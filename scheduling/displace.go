@@ -11,7 +11,7 @@ import (
 
 // displaceLooks is how often, in each heartbeat interval, the leader looks for
 // nodes that fell silent. Looking costs as much as there are nodes.
-const displaceLooks = 5
+const displaceLooks = 2
 
 // displace moves or loses the work of nodes that cannot speak for themselves.
 func (l *Leader) displace(ctx context.Context) error {

@@ -168,10 +168,7 @@ func (n *Node) Start() {
 	}
 	raftTimings := raftnode.Timings{
 		Heartbeat: 300 * time.Millisecond * f, Election: 300 * time.Millisecond * f,
-		LeaderLease: 200 * time.Millisecond * f, Commit: 100 * time.Millisecond,
-	}
-	if f > 1 {
-		raftTimings.Commit = 100 * time.Millisecond * f // raft's own chatter is most of what an idle day costs
+		LeaderLease: 250 * time.Millisecond * f, Commit: 300 * time.Millisecond * f,
 	}
 	n.dead = make(chan struct{})
 	d := &disk{n.logs, n, n.dead}

@@ -73,7 +73,7 @@ type Stores struct {
 type Timings struct {
 	Heartbeat   time.Duration // follower without contact, before it asks for votes
 	Election    time.Duration // candidate without a result, before it asks again
-	LeaderLease time.Duration // leader without a quorum, before it steps down
+	LeaderLease time.Duration // leader without a quorum, before it steps down; at most Heartbeat
 	Commit      time.Duration // quiet leader, before it tells followers again what is committed
 }
 
@@ -82,8 +82,8 @@ func FastTimings() Timings {
 	return Timings{
 		Heartbeat:   300 * time.Millisecond,
 		Election:    300 * time.Millisecond,
-		LeaderLease: 200 * time.Millisecond,
-		Commit:      100 * time.Millisecond,
+		LeaderLease: 250 * time.Millisecond,
+		Commit:      300 * time.Millisecond,
 	}
 }
 
@@ -93,8 +93,8 @@ func SlowTimings() Timings {
 	return Timings{
 		Heartbeat:   time.Second,
 		Election:    time.Second,
-		LeaderLease: 500 * time.Millisecond,
-		Commit:      100 * time.Millisecond,
+		LeaderLease: 900 * time.Millisecond,
+		Commit:      300 * time.Millisecond,
 	}
 }
 
@@ -132,6 +132,25 @@ func (c *Config) resolve(fsyncP99 time.Duration) {
 	}
 	if c.StallTimeout == 0 {
 		c.StallTimeout = min(max(10*fsyncP99, minStallTimeout), maxStallTimeout)
+	}
+}
+
+// leaderPace is how much longer a leader's timeouts are than a follower's. The
+// library sends heartbeats every tenth to fifth of the leader's own timeout, which
+// says nothing to a leader otherwise: twice the time lets a follower miss one and
+// still hear of its leader in time, and an idle cluster wake up half as often.
+const leaderPace = 2
+
+// pace sets the timeouts of this node, which has just begun or ceased to lead.
+func (n *Node) pace(leads bool) {
+	c := n.raft.ReloadableConfig()
+	c.HeartbeatTimeout, c.ElectionTimeout = n.timings.Heartbeat, n.timings.Election
+	if leads {
+		c.HeartbeatTimeout *= leaderPace
+		c.ElectionTimeout *= leaderPace
+	}
+	if err := n.raft.ReloadConfig(c); err != nil {
+		n.logger.Error("raft timeouts not changed", "leads", leads, "error", err)
 	}
 }
 

@@ -37,8 +37,9 @@ func newLeadership() *leadership {
 	}
 }
 
-// run owns all fields below terms. It ends, and closes terms, after close.
-func (l *leadership) run(raftTerm func() uint64) {
+// run owns all fields below terms. It ends, and closes terms, after close. Before
+// a term begins, and after it has ended, it calls leads.
+func (l *leadership) run(raftTerm func() uint64, leads func(bool)) {
 	defer close(l.done)
 	defer close(l.terms)
 	defer l.end()
@@ -46,9 +47,10 @@ func (l *leadership) run(raftTerm func() uint64) {
 		select {
 		case <-l.stop:
 			return
-		case leads := <-l.notify:
+		case gained := <-l.notify:
 			l.end()
-			if leads {
+			leads(gained)
+			if gained {
 				l.begin(raftTerm())
 			}
 		}

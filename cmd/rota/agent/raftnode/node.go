@@ -88,7 +88,7 @@ func open(cfg Config) (*Node, error) {
 		<-n.guard.done
 		return nil, errors.Join(err, n.closeStores())
 	}
-	go n.leadership.run(n.raft.CurrentTerm)
+	go n.leadership.run(n.raft.CurrentTerm, n.pace)
 	return n, nil
 }
 

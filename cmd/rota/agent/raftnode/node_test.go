@@ -161,6 +161,7 @@ func TestTransferAndEpochs(t *testing.T) {
 			t.Fatalf("epoch %d follows %d, whose context says %v", term.Epoch, prev.Epoch, prev.Ctx.Err())
 		}
 		last[leader] = term
+		paced(t, leader, leaderPace)
 		start := time.Now()
 		err := leader.TransferLeadership(t.Context())
 		if d := time.Since(start); d > transferTimeout+time.Second {
@@ -175,7 +176,18 @@ func TestTransferAndEpochs(t *testing.T) {
 		case <-time.After(10 * time.Second):
 			t.Fatal("leadership moved but its term lasts")
 		}
+		paced(t, leader, 1)
 	}
+}
+
+// paced waits until the timeouts of a node are those of its part, as many times a
+// follower's.
+func paced(t *testing.T, m *member, times time.Duration) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("timeouts %d times a follower's", times), func() bool {
+		c := m.Raft().ReloadableConfig()
+		return c.HeartbeatTimeout == times*m.timings.Heartbeat && c.ElectionTimeout == times*m.timings.Election
+	})
 }
 
 func TestTransferIsBounded(t *testing.T) {
