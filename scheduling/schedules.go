@@ -2,29 +2,15 @@ package scheduling
 
 import (
 	"fmt"
-	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/scheduling/cron"
+	"github.com/rota-scheduler/rota/scheduling/cronspec"
 )
 
 // CompileSchedule makes a schedule block of a job ready to be evaluated.
 func CompileSchedule(job fsm.JobKey, s *fsm.Schedule) (*cron.Schedule, error) {
-	spec := cron.Spec{
-		Cron: s.Cron, Every: time.Duration(s.Every), Timezone: s.Timezone,
-		Jitter: time.Duration(s.Jitter), JitterSeed: job.Namespace + "/" + job.Name,
-		NotBefore: s.NotBefore.Time(), NotAfter: s.NotAfter.Time(),
-		DSTGap: cron.GapRule(s.DSTGap), DSTRepeat: cron.RepeatRule(s.DSTRepeat),
-	}
-	for _, t := range s.At {
-		spec.At = append(spec.At, t.Time())
-	}
-	for _, b := range s.Blackout {
-		spec.Blackout = append(spec.Blackout, cron.Window{
-			Cron: b.Cron, Duration: time.Duration(b.Duration), From: b.From.Time(), To: b.To.Time(),
-		})
-	}
-	compiled, err := cron.Compile(spec)
+	compiled, err := cronspec.Compile(job, s)
 	if err != nil {
 		return nil, fmt.Errorf("job %s: %w", job, err)
 	}

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -106,18 +107,10 @@ type WatchConfig struct {
 // it, in order. The channel has to be read: a full one stops the watch. It is
 // closed when ctx has ended and the watch with it.
 func WatchPeer(ctx context.Context, addr string, cfg WatchConfig) <-chan PeerEvent {
-	if cfg.Silence == 0 {
-		cfg.Silence = defaultSilence
-	}
-	if cfg.DialTimeout == 0 {
-		cfg.DialTimeout = dialTimeout
-	}
-	if cfg.MinBackoff == 0 {
-		cfg.MinBackoff = defaultMinBackoff
-	}
-	if cfg.MaxBackoff == 0 {
-		cfg.MaxBackoff = defaultMaxBackoff
-	}
+	cfg.Silence = cmp.Or(cfg.Silence, defaultSilence)
+	cfg.DialTimeout = cmp.Or(cfg.DialTimeout, dialTimeout)
+	cfg.MinBackoff = cmp.Or(cfg.MinBackoff, defaultMinBackoff)
+	cfg.MaxBackoff = cmp.Or(cfg.MaxBackoff, defaultMaxBackoff)
 	w := &watch{cfg: cfg, addr: addr, events: make(chan PeerEvent, peerEventBuffer)}
 	w.client = w.newClient()
 	go w.run(ctx)

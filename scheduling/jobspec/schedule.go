@@ -3,12 +3,12 @@ package jobspec
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/hashicorp/hcl/v2"
 
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/scheduling/cron"
+	"github.com/rota-scheduler/rota/scheduling/cronspec"
 )
 
 var scheduleSchema = &hcl.BodySchema{
@@ -81,12 +81,12 @@ func (s *scheduleBlock) ok() bool {
 
 // compile checks a schedule with the code that fires it. One that was not read
 // whole is left alone: what is missing was reported.
-func (s *scheduleBlock) compile(schedule *fsm.Schedule, seed string) {
+func (s *scheduleBlock) compile(job fsm.JobKey, schedule *fsm.Schedule) {
 	if !s.ok() {
 		s.fail("")
 		return
 	}
-	_, err := cron.Compile(cronSpec(schedule, seed))
+	_, err := cronspec.Compile(job, schedule)
 	var spec *cron.SpecError
 	switch {
 	case err == nil:
@@ -95,25 +95,6 @@ func (s *scheduleBlock) compile(schedule *fsm.Schedule, seed string) {
 	default:
 		s.errorAt("", s.header, "Invalid schedule", "%s", sentence(err.Error()))
 	}
-}
-
-// cronSpec is the schedule as the time rules take it.
-func cronSpec(s *fsm.Schedule, seed string) cron.Spec {
-	spec := cron.Spec{
-		Cron: s.Cron, Every: time.Duration(s.Every), Timezone: s.Timezone,
-		Jitter: time.Duration(s.Jitter), JitterSeed: seed,
-		NotBefore: s.NotBefore.Time(), NotAfter: s.NotAfter.Time(),
-		DSTGap: cron.GapRule(s.DSTGap), DSTRepeat: cron.RepeatRule(s.DSTRepeat),
-	}
-	for _, t := range s.At {
-		spec.At = append(spec.At, t.Time())
-	}
-	for _, b := range s.Blackout {
-		spec.Blackout = append(spec.Blackout, cron.Window{
-			Cron: b.Cron, Duration: time.Duration(b.Duration), From: b.From.Time(), To: b.To.Time(),
-		})
-	}
-	return spec
 }
 
 // reportSpec reports an error of the time rules at the attribute it names.

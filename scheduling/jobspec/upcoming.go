@@ -7,6 +7,7 @@ import (
 
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/scheduling/cron"
+	"github.com/rota-scheduler/rota/scheduling/cronspec"
 )
 
 // maxBlackedOut is how many instants within blackouts are passed over.
@@ -19,7 +20,7 @@ const maxBlackedOut = 1000
 func Upcoming(spec *fsm.JobSpec, after time.Time, n int) ([]time.Time, error) {
 	var all []time.Time
 	for i := range spec.Schedules {
-		instants, err := upcoming(&spec.Schedules[i], spec.Namespace+"/"+spec.Name, after, n)
+		instants, err := upcoming(spec.Key(), &spec.Schedules[i], after, n)
 		if err != nil {
 			return nil, fmt.Errorf("job %s: %w", spec.Key(), err)
 		}
@@ -30,8 +31,8 @@ func Upcoming(spec *fsm.JobSpec, after time.Time, n int) ([]time.Time, error) {
 	return all[:min(n, len(all))], nil
 }
 
-func upcoming(s *fsm.Schedule, seed string, after time.Time, n int) ([]time.Time, error) {
-	schedule, err := cron.Compile(cronSpec(s, seed))
+func upcoming(job fsm.JobKey, s *fsm.Schedule, after time.Time, n int) ([]time.Time, error) {
+	schedule, err := cronspec.Compile(job, s)
 	if err != nil {
 		return nil, err
 	}

@@ -16,9 +16,8 @@ import (
 // validate checks what the blocks mean together. What follows only from a
 // problem that was already reported is not reported again.
 func (j *jobBlock) validate() {
-	seed := j.spec.Namespace + "/" + j.spec.Name // as the scheduler does
 	for i, s := range j.schedules {
-		s.compile(&j.spec.Schedules[i], seed)
+		s.compile(j.spec.Key(), &j.spec.Schedules[i])
 	}
 	j.dropDuplicateTasks()
 	j.checkDependencies()

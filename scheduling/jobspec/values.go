@@ -74,15 +74,21 @@ func (f *fields) flag(name string) bool {
 	return v.True()
 }
 
+// number reads a number, if the attribute is set.
+func (f *fields) number(name string) (cty.Value, bool) {
+	v, ok := f.value(name)
+	if ok && v.Type() != cty.Number {
+		f.errorf(name, wrongType, "%s is a number, and this is %s.", name, typeName(v))
+		return v, false
+	}
+	return v, ok
+}
+
 // count reads a whole number from 1 to limit. Zero is refused because in a spec
 // it means the default.
 func (f *fields) count(name string, limit int64) int64 {
-	v, ok := f.value(name)
+	v, ok := f.number(name)
 	if !ok {
-		return 0
-	}
-	if v.Type() != cty.Number {
-		f.errorf(name, wrongType, "%s is a number, and this is %s.", name, typeName(v))
 		return 0
 	}
 	return f.whole(name, v, limit)
@@ -100,12 +106,8 @@ func (f *fields) whole(name string, v cty.Value, limit int64) int64 {
 
 // amount reads a number above 0 up to limit, whole or not.
 func (f *fields) amount(name string, limit float64) float64 {
-	v, ok := f.value(name)
+	v, ok := f.number(name)
 	if !ok {
-		return 0
-	}
-	if v.Type() != cty.Number {
-		f.errorf(name, wrongType, "%s is a number, and this is %s.", name, typeName(v))
 		return 0
 	}
 	n, _ := v.AsBigFloat().Float64() // infinite where it does not fit, and so out of range

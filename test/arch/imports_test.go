@@ -35,7 +35,7 @@ var allowed = map[string][]string{
 	"transport":         {"transport/api", "fsm"},
 	"transport/api":     {"fsm"},
 
-	"scheduling":                      {"fsm", "scheduling/cron", "scheduling/match"},
+	"scheduling":                      {"fsm", "scheduling/cron", "scheduling/cronspec", "scheduling/match"},
 	"scheduling/executor":             {"fsm", "scheduling/executor/proc", "scheduling/executor/httpcall"},
 	"scheduling/executor/httpcall":    {},
 	"scheduling/executor/proc":        {"scheduling/executor/proc/cgroup", "scheduling/executor/proc/pidns"},
@@ -44,7 +44,8 @@ var allowed = map[string][]string{
 	"scheduling/executor/supervisor":  {"scheduling/executor/proc", "scheduling/executor/failpoint"},
 	"scheduling/executor/failpoint":   {},
 	"scheduling/provider":             {"fsm"},
-	"scheduling/jobspec":              {"fsm", "scheduling/cron", "scheduling/match"},
+	"scheduling/jobspec":              {"fsm", "scheduling/cron", "scheduling/cronspec", "scheduling/match"},
+	"scheduling/cronspec":             {"fsm", "scheduling/cron"},
 	"scheduling/cron":                 {},
 	"scheduling/match":                {"fsm"},
 	"scheduling/notifier":             {"fsm"},

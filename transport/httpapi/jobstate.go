@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
 )
@@ -11,14 +12,21 @@ import (
 // maxNamed bounds how many runs an error names.
 const maxNamed = 5
 
+// keyAndWait is the job that a request is about, and how long it waits for the
+// cluster to settle.
+func keyAndWait(r *http.Request) (fsm.JobKey, time.Duration, error) {
+	key, err := jobKeyOf(r)
+	if err != nil {
+		return key, 0, err
+	}
+	wait, err := waitOf(r.URL.Query())
+	return key, wait, err
+}
+
 // pauseJob serves POST /v1/jobs/{name}/pause. It answers when nothing more of
 // the job will start; runs that have started go on.
 func (a *API) pauseJob(w http.ResponseWriter, r *http.Request) error {
-	key, err := jobKeyOf(r)
-	if err != nil {
-		return err
-	}
-	wait, err := waitOf(r.URL.Query())
+	key, wait, err := keyAndWait(r)
 	if err != nil {
 		return err
 	}
@@ -62,11 +70,7 @@ func (a *API) answerJob(w http.ResponseWriter, key fsm.JobKey, index uint64) err
 // deleteJob serves DELETE /v1/jobs/{name}. It answers when nothing more of the
 // job will start and what runs is being killed.
 func (a *API) deleteJob(w http.ResponseWriter, r *http.Request) error {
-	key, err := jobKeyOf(r)
-	if err != nil {
-		return err
-	}
-	wait, err := waitOf(r.URL.Query())
+	key, wait, err := keyAndWait(r)
 	if err != nil {
 		return err
 	}

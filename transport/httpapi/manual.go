@@ -45,12 +45,7 @@ func (a *API) startRun(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	// A run that still waits when the time is up has been accepted all the same:
-	// its waits_for says so.
-	if _, err := a.holds(r, a.limits.release, func(v *fsm.View) bool {
-		run := v.Run(id)
-		return run == nil || len(run.WaitsFor) == 0
-	}); err != nil {
+	if err := a.awaitRelease(r, id); err != nil {
 		return err
 	}
 	v := a.cfg.Store.Read()
@@ -119,6 +114,16 @@ func (a *API) proposeRun(r *http.Request, command *fsm.StartRun) (index uint64, 
 	return index, err
 }
 
+// awaitRelease waits for a run to wait for no other. One that still does when the
+// time is up has been accepted all the same: its waits_for says so.
+func (a *API) awaitRelease(r *http.Request, id string) error {
+	_, err := a.holds(r, a.limits.release, func(v *fsm.View) bool {
+		run := v.Run(id)
+		return run == nil || len(run.WaitsFor) == 0
+	})
+	return err
+}
+
 // retryRun serves POST /v1/runs/{id}/retry.
 func (a *API) retryRun(w http.ResponseWriter, r *http.Request) error {
 	if err := decodeBody(r, &struct{}{}); err != nil {
@@ -133,10 +138,7 @@ func (a *API) retryRun(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := a.holds(r, a.limits.release, func(v *fsm.View) bool {
-		run := v.Run(id)
-		return run == nil || len(run.WaitsFor) == 0
-	}); err != nil {
+	if err := a.awaitRelease(r, id); err != nil {
 		return err
 	}
 	v = a.cfg.Store.Read()

@@ -1,6 +1,7 @@
 package raftnode
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"time"
@@ -121,15 +122,9 @@ func (c *Config) resolve(fsyncP99 time.Duration) {
 		}
 		c.Timings = &t
 	}
-	if c.TrailingLogs == 0 {
-		c.TrailingLogs = defaultTrailingLogs
-	}
-	if c.SnapshotThreshold == 0 {
-		c.SnapshotThreshold = defaultSnapshotThreshold
-	}
-	if c.SnapshotInterval == 0 {
-		c.SnapshotInterval = defaultSnapshotInterval
-	}
+	c.TrailingLogs = cmp.Or(c.TrailingLogs, defaultTrailingLogs)
+	c.SnapshotThreshold = cmp.Or(c.SnapshotThreshold, defaultSnapshotThreshold)
+	c.SnapshotInterval = cmp.Or(c.SnapshotInterval, defaultSnapshotInterval)
 	if c.StallTimeout == 0 {
 		c.StallTimeout = min(max(10*fsyncP99, minStallTimeout), maxStallTimeout)
 	}
