@@ -81,6 +81,12 @@ func playAgent(dir string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	if callers, _ := strconv.Atoi(os.Getenv("SUPERVISOR_TEST_CALLERS")); callers > 0 {
+		if err := playBusyAgent(dir, client, callers); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
 	p := &player{dir: dir, client: client, seen: make(map[string]bool)}
 	if err := p.takeOver(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, err)

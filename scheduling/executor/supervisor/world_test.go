@@ -17,7 +17,7 @@ import (
 
 // world is a supervisor that the test binary plays, in a folder of its own.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	self    string // what is run as the supervisor
 	program string
@@ -35,7 +35,7 @@ func newWorld(t *testing.T, env ...string) *world {
 }
 
 // makeWorld is newWorld before the start.
-func makeWorld(t *testing.T, env ...string) *world {
+func makeWorld(t testing.TB, env ...string) *world {
 	t.Helper()
 	w := &world{t: t, dir: t.TempDir(), self: os.Args[0], env: env}
 	w.program = filepath.Join(w.dir, "program")
