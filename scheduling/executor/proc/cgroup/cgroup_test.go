@@ -254,6 +254,41 @@ func TestSlots(t *testing.T) {
 	}
 }
 
+// A kept group that somebody else has removed or frozen is not handed out.
+func TestKeptGroupsAreLookedAtAgain(t *testing.T) {
+	tree := openTree(t, t.TempDir(), flavours(t)["as it is"])
+	if tree.v2 == nil {
+		t.Skipf("this host has no version 2 tree to test: %s", tree.Capabilities().Reason)
+	}
+	for what, change := range map[string]func(dir string) error{
+		"removed": os.Remove,
+		"frozen":  func(dir string) error { return write(filepath.Join(dir, "cgroup.freeze"), "1") },
+	} {
+		g, err := tree.New("a", Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := g.dirs[0]
+		if !g.Remove() {
+			t.Fatal("an empty group is not gone")
+		}
+		if err := change(dir); err != nil {
+			t.Fatal(err)
+		}
+		next, err := tree.New("b", Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next.dirs[0] == dir {
+			t.Errorf("got a group that somebody has %s", what)
+		}
+		if err := spawn(t, next, "exit 0").Wait(); err != nil {
+			t.Errorf("start after a group was %s: %v", what, err)
+		}
+		eventually(t, "group is gone", next.Remove)
+	}
+}
+
 // What is born in a group must not die of an earlier attempt's death.
 func TestAKilledGroupIsNotUsedAgain(t *testing.T) {
 	for name, m := range flavours(t) {

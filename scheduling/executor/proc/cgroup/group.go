@@ -3,6 +3,7 @@ package cgroup
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,7 +21,7 @@ type Group struct {
 	slot   *slot     // a group that is used again; nil: one of its own
 	dirs   []string  // the first one is that by which it is tracked
 	enter  []Passage // version 1, by thread
-	fd     int       // version 2, by clone3; -1: none
+	fd     int       // version 2, by clone3; -1: none; the slot's, if there is one
 	memory string    // the directory whose limit it is; empty: none
 	pids   string
 	pidsV1 bool // its limit still holds a place for the thread that forks
@@ -28,12 +29,17 @@ type Group struct {
 
 // open lets processes be born in a version 2 directory of the group.
 func (g *Group) open(dir string) (err error) {
-	g.fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	g.fd, err = openFD(dir, unix.O_RDONLY|unix.O_DIRECTORY)
+	return err
+}
+
+// openFD returns a descriptor, or -1 and an error.
+func openFD(path string, flags int) (int, error) {
+	fd, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
 	if err != nil {
-		g.fd = -1
-		return &os.PathError{Op: "open", Path: dir, Err: err}
+		return -1, &fs.PathError{Op: "open", Path: path, Err: err}
 	}
-	return nil
+	return fd, nil
 }
 
 func (g *Group) add(dir string) error {
@@ -97,10 +103,10 @@ func (g *Group) Leave() error {
 }
 
 func (g *Group) release() {
-	if g.fd >= 0 {
+	if g.fd >= 0 && g.slot == nil {
 		unix.Close(g.fd)
-		g.fd = -1
 	}
+	g.fd = -1
 }
 
 // Signal sends signals to everything in the group but the pids to skip.

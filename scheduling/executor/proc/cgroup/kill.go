@@ -20,9 +20,9 @@ const freezePatience = 20 * time.Millisecond
 // write writes to a file of a group with one write, as the kernel wants it, and
 // on the thread that calls.
 func write(path, value string) error {
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	fd, err := openFD(path, unix.O_WRONLY)
 	if err != nil {
-		return &fs.PathError{Op: "open", Path: path, Err: err}
+		return err
 	}
 	defer unix.Close(fd)
 	for {

@@ -204,10 +204,7 @@ func (t *Tree) fill(g *Group, name string, need []string) error {
 		if err != nil {
 			return err
 		}
-		g.slots, g.slot, g.dirs = t.v2.slots, s, []string{s.dir}
-		if err := g.open(s.dir); err != nil {
-			return err
-		}
+		g.slots, g.slot, g.fd, g.dirs = t.v2.slots, s, s.fd, []string{s.dir}
 	default:
 		v1 = append([]string{t.tracker()}, v1...)
 	}
@@ -303,6 +300,7 @@ func (t *Tree) Close() error {
 	var left error
 	var bases []string
 	if t.v2 != nil {
+		t.v2.slots.close()
 		bases = append(bases, t.v2.base)
 	}
 	for _, e := range t.v1 {

@@ -146,9 +146,9 @@ func strangers(dir string) (pids []int) {
 // probe finds out whether a process can be born in a group: it forks one there
 // whose exec fails.
 func probe(dir string) error {
-	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	fd, err := openFD(dir, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
-		return &fs.PathError{Op: "open", Path: dir, Err: err}
+		return err
 	}
 	defer unix.Close(fd)
 	pid, err := syscall.ForkExec(filepath.Join(dir, "no such program"), []string{"probe"},
