@@ -52,7 +52,7 @@ func startFollowers(c *change, run *Run, at Time) {
 		if job == nil || job.Deleting || job.Paused {
 			continue
 		}
-		spec := &c.version(job.Key(), job.Version).Spec
+		spec := c.version(job.Key(), job.Version).Spec()
 		if takeSuccesses(c, spec) {
 			startFollower(c, job, spec, run, at)
 		}
@@ -123,7 +123,7 @@ func checkAfter(c *change, spec *JobSpec, specs map[JobKey]*JobSpec) error {
 			return s.After, true
 		}
 		if job := c.job(k); job != nil {
-			return c.version(k, job.Version).Spec.After, true
+			return c.version(k, job.Version).Spec().After, true
 		}
 		return nil, false
 	}

@@ -158,6 +158,7 @@ func openEntry(entry []byte) (opened, error) {
 func handle() *codec.MsgpackHandle {
 	h := &codec.MsgpackHandle{WriteExt: true}
 	h.Canonical = true
+	h.Raw = true           // a packed spec is written as it is
 	h.MaxInitLen = 1 << 16 // a corrupt length must not become an allocation
 	return h
 }

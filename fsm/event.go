@@ -160,7 +160,7 @@ func tellAttempt(c *change, event string, s *Shard, a *Attempt, reason string, a
 func tellMissed(c *change, f *Fire, at Time) {
 	key := JobKey{f.Namespace, f.Job}
 	job, version := c.job(key), c.version(key, f.Version)
-	if job == nil || version == nil || !version.Spec.tells(EventMissed) {
+	if job == nil || version == nil || !version.Spec().tells(EventMissed) {
 		return
 	}
 	e := &Event{
@@ -168,7 +168,7 @@ func tellMissed(c *change, f *Fire, at Time) {
 		ScheduledAt: f.ScheduledAt, Until: f.Until, Count: f.Count, Reason: f.Reason,
 	}
 	e.identify("fire", number(job.CreateIndex), timeKey(f.ScheduledAt))
-	enqueue(c, &version.Spec, e)
+	enqueue(c, version.Spec(), e)
 }
 
 // enqueue makes a notification of the event for each block that is about it.

@@ -150,7 +150,7 @@ func decideFire(c *change, d *FireDecision, at Time) error {
 	if skip == "" && job.skippedByPause(d.Instant) {
 		skip = ReasonPaused
 	}
-	if skip == "" && queueFull(c, d.Job, c.version(d.Job, d.Version).Spec.Schedules[d.Schedule].OverlapPolicy()) {
+	if skip == "" && queueFull(c, d.Job, c.version(d.Job, d.Version).Spec().Schedules[d.Schedule].OverlapPolicy()) {
 		skip = ReasonOverlap
 	}
 	if skip != "" {
@@ -173,8 +173,8 @@ func knownSkip(reason string) bool {
 
 // fireRun makes the run of a fire, and arms its gate where the decision says so.
 func fireRun(c *change, f *Fire, d *FireDecision, at Time) error {
-	version := c.version(d.Job, d.Version)
-	sched := &version.Spec.Schedules[d.Schedule]
+	spec := c.version(d.Job, d.Version).Spec()
+	sched := &spec.Schedules[d.Schedule]
 	run := &Run{
 		ID:        FireRunID(d.Job, c.index, d.Instant),
 		Namespace: d.Job.Namespace, Job: d.Job.Name, Version: d.Version,
@@ -182,7 +182,7 @@ func fireRun(c *change, f *Fire, d *FireDecision, at Time) error {
 		NotBefore: max(d.Instant, d.NotBefore), Overlap: sched.OverlapPolicy(),
 	}
 	// A job with a schedule has a default for each.
-	run.Params, _ = version.Spec.resolveParams(nil, (*Param).checkChoice)
+	run.Params, _ = spec.resolveParams(nil, (*Param).checkChoice)
 	if run.NotBefore > d.Instant && run.Overlap == OverlapForbid {
 		// Runs that make up for missed instants are several at a time: one after
 		// the other, not the first alone.
@@ -194,7 +194,7 @@ func fireRun(c *change, f *Fire, d *FireDecision, at Time) error {
 	run.Condition = condition(c, run)
 	f.RunID = run.ID
 	c.putFire(f)
-	createRun(c, run, &version.Spec)
+	createRun(c, run, spec)
 	if d.Arm == nil {
 		return nil
 	}

@@ -36,20 +36,21 @@ func (g *graphs) get(v *JobVersion) *graph {
 	if found := g.of[v]; found != nil {
 		return found
 	}
-	if g.of == nil || g.tasks+len(v.Spec.Tasks) > maxGraphTasks {
+	spec := v.Spec()
+	if g.of == nil || g.tasks+len(spec.Tasks) > maxGraphTasks {
 		g.of, g.tasks = map[*JobVersion]*graph{}, 0
 	}
-	made := newGraph(&v.Spec)
+	made := newGraph(spec)
 	g.of[v] = made
-	g.tasks += len(v.Spec.Tasks)
+	g.tasks += len(spec.Tasks)
 	return made
 }
 
 // taskOf returns a task of an active run as the job describes it.
 func (c *change) taskOf(run *Run, name string) *Task {
 	v := c.version(run.JobKey(), run.Version)
-	if len(v.Spec.Tasks) <= smallGraph {
-		return v.Spec.Task(name)
+	if spec := v.Spec(); len(spec.Tasks) <= smallGraph {
+		return spec.Task(name)
 	}
 	return c.graphs.get(v).tasks[name]
 }
@@ -57,11 +58,12 @@ func (c *change) taskOf(run *Run, name string) *Task {
 // dependentsOf lists what depends on a task, in the order of the file.
 func (c *change) dependentsOf(run *Run, task string) []*Task {
 	v := c.version(run.JobKey(), run.Version)
+	spec := v.Spec()
 	switch {
-	case len(v.Spec.Tasks) == 1:
+	case len(spec.Tasks) == 1:
 		return nil
-	case len(v.Spec.Tasks) <= smallGraph:
-		return newGraph(&v.Spec).dependents[task]
+	case len(spec.Tasks) <= smallGraph:
+		return newGraph(spec).dependents[task]
 	}
 	return c.graphs.get(v).dependents[task]
 }

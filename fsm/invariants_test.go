@@ -244,7 +244,7 @@ func (a *audit) task(r *Run, task *RunTask, open int) {
 func (a *audit) follows() {
 	var want, have []string
 	for _, j := range a.jobs {
-		for _, name := range a.v.Version(j.Key(), j.Version).Spec.After {
+		for _, name := range a.v.Version(j.Key(), j.Version).Spec().After {
 			want = append(want, name+"/"+j.Name)
 		}
 	}
@@ -348,8 +348,8 @@ func (a *audit) job(j *Job) {
 func (a *audit) largest(k JobKey) History {
 	var h History
 	for v := range a.v.Versions(k) {
-		if v.Spec.History.KeepRuns() > h.Runs {
-			h.Runs = v.Spec.History.KeepRuns()
+		if v.History().KeepRuns() > h.Runs {
+			h.Runs = v.History().KeepRuns()
 		}
 	}
 	return h

@@ -42,13 +42,20 @@ const DefaultNamespace = "default"
 
 // JobVersion is the content of one version of a job. It never changes.
 type JobVersion struct {
-	Namespace string  `codec:"ns" json:"namespace"`
-	Name      string  `codec:"n" json:"name"`
-	Version   uint64  `codec:"v" json:"version"`
-	CreatedAt Time    `codec:"ca" json:"created_at"`
-	Spec      JobSpec `codec:"s" json:"spec"`
-	Reads     Reads   `codec:"r" json:"-"`
+	Namespace string     `codec:"ns" json:"namespace"`
+	Name      string     `codec:"n" json:"name"`
+	Version   uint64     `codec:"v" json:"version"`
+	CreatedAt Time       `codec:"ca" json:"created_at"`
+	Content   packedSpec `codec:"s" json:"-"`
+	Reads     Reads      `codec:"r" json:"-"`
 }
+
+// Spec returns the content, which must not be changed. It is decoded on demand: to
+// look at all jobs costs some microseconds for each. Any goroutine may call it.
+func (v *JobVersion) Spec() *JobSpec { return v.Content.spec() }
+
+// History returns the spec's bounds of what is kept of the job's past.
+func (v *JobVersion) History() History { return v.Content.history }
 
 // Reads says of which tasks other tasks read the output: what a node must send
 // along when an attempt of them has ended. Both lists are sorted.

@@ -103,16 +103,19 @@ func putJob(c *change, p *PutJob, at Time) PutResult {
 	key := p.Spec.Key()
 	result := PutResult{Job: key, Created: true, Changed: true}
 	job := &Job{Namespace: key.Namespace, Name: key.Name, CreatedAt: at, CreateIndex: c.index}
+	version := &JobVersion{Namespace: key.Namespace, Name: key.Name, CreatedAt: at, Reads: readsOf(&p.Spec)}
+	version.Content.pack(&p.Spec)
 	var after []string
 	var replaced *JobSpec
 	if old := c.job(key); old != nil {
 		result.Created = false
-		before := &c.version(key, old.Version).Spec
-		after, replaced = before.After, before
-		if bytes.Equal(encode(before), encode(&p.Spec)) {
+		before := c.version(key, old.Version)
+		if bytes.Equal(before.Content.bytes, version.Content.bytes) {
 			result.Changed, result.Version = false, old.Version
 			return result
 		}
+		replaced = before.Spec()
+		after = replaced.After
 		copied := *old
 		job = &copied
 	}
@@ -120,10 +123,8 @@ func putJob(c *change, p *PutJob, at Time) PutResult {
 	job.UpdatedAt = at
 	result.Version = job.Version
 	c.putJob(job)
-	c.putVersion(&JobVersion{
-		Namespace: key.Namespace, Name: key.Name, Version: job.Version, CreatedAt: at, Spec: p.Spec,
-		Reads: readsOf(&p.Spec),
-	})
+	version.Version = job.Version
+	c.putVersion(version)
 	putFollows(c, key, after, p.Spec.After)
 	recountPools(c, replaced, &p.Spec)
 	dropOldVersions(c, job)
@@ -319,7 +320,7 @@ func applyDeleteJob(c *change, cmd *DeleteJob) (any, error) {
 // removeJob forgets a job and everything that belonged to it.
 func removeJob(c *change, job *Job) {
 	key := job.Key()
-	spec := &c.version(key, job.Version).Spec
+	spec := c.version(key, job.Version).Spec()
 	putFollows(c, key, spec.After, nil)
 	recountPools(c, spec, nil)
 	for r := range c.runsOf(key) {

@@ -41,7 +41,7 @@ func applyStartRun(c *change, cmd *StartRun) (any, error) {
 	if cmd.Version != 0 && cmd.Version != job.Version {
 		return nil, fmt.Errorf("%w: job %s is no longer at version %d", ErrConflict, cmd.Job, cmd.Version)
 	}
-	spec := &c.version(cmd.Job, job.Version).Spec
+	spec := c.version(cmd.Job, job.Version).Spec()
 	params, err := spec.resolveParams(cmd.Params, (*Param).checkChoice)
 	if err != nil {
 		return nil, err

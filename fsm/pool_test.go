@@ -171,7 +171,7 @@ func (a *audit) pools() {
 		}
 	}
 	for _, j := range a.jobs {
-		for _, name := range a.v.Version(j.Key(), j.Version).Spec.PoolNames() {
+		for _, name := range a.v.Version(j.Key(), j.Version).Spec().PoolNames() {
 			jobs[name]++
 			a.require(a.v.Pool(name) != nil, "job %s names pool %s, which is not there", j.Key(), name)
 		}

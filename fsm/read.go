@@ -32,7 +32,7 @@ func (v *View) Spec(r *Run) *JobSpec {
 	if version == nil {
 		return nil
 	}
-	return &version.Spec
+	return version.Spec()
 }
 
 // Cursors yields how far each schedule of a job has been decided.

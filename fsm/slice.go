@@ -75,7 +75,7 @@ func (v *View) Slice(s *Shard) Slice {
 	if version == nil {
 		return out
 	}
-	t := version.Spec.Task(s.Task)
+	t := version.Spec().Task(s.Task)
 	if t == nil || t.Shards == nil {
 		return out
 	}

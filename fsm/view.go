@@ -162,12 +162,12 @@ func (v *View) settings() *Settings {
 
 // specOf returns the content of the job as of the version that an active run was
 // made of: it is kept for as long as the run is active.
-func (v *View) specOf(r *Run) *JobSpec { return &v.version(r.JobKey(), r.Version).Spec }
+func (v *View) specOf(r *Run) *JobSpec { return v.version(r.JobKey(), r.Version).Spec() }
 
 // historyOf returns the history bounds of the job's current version.
 func (v *View) historyOf(k JobKey) History {
 	if job := v.job(k); job != nil {
-		return v.version(k, job.Version).Spec.History
+		return v.version(k, job.Version).History()
 	}
 	return History{}
 }

@@ -154,7 +154,7 @@ func (f *firer) decide(p *firePlan, cur *fsm.Cursor) ([]fsm.FireDecision, error)
 	if version == nil {
 		return nil, nil // a newer version came between the two reads
 	}
-	spec := &version.Spec
+	spec := version.Spec()
 	sched := &spec.Schedules[cur.Schedule]
 	compiled, err := f.schedules.get(job, cur.Version, cur.Schedule, spec)
 	if err != nil {
@@ -183,10 +183,11 @@ func (f *firer) decide(p *firePlan, cur *fsm.Cursor) ([]fsm.FireDecision, error)
 // while no leader answers (rule 23). No place is no error: the placing loop
 // tries again.
 func (p *firePlan) placeGate(version *fsm.JobVersion, sched *fsm.Schedule, start fsm.Time) *fsm.Placement {
-	job, gate := version.Spec.Key(), gateOf(&version.Spec)
+	spec := version.Spec()
+	job, gate := spec.Key(), gateOf(spec)
 	req := &Request{
 		Ref: fsm.AttemptRef{Task: gate.Name}, Job: job, Rules: p.rules.of(p.view, job, version.Version, gate.Name),
-		Weight: gate.Load(), Pools: gate.Pools, Line: fsm.PlaceInLine(start, version.Spec.Rank()), Start: start,
+		Weight: gate.Load(), Pools: gate.Pools, Line: fsm.PlaceInLine(start, spec.Rank()), Start: start,
 	}
 	exclusive := sched.OverlapPolicy() != fsm.OverlapAllow
 	first := !p.ran[job]

@@ -43,7 +43,7 @@ func (l *Leader) overdue() []fsm.JobKey {
 	var jobs []fsm.JobKey
 	for job := range v.Jobs(fsm.JobKey{}) {
 		version := v.Version(job.Key(), job.Version)
-		before := now.Add(-version.Spec.History.KeepFor())
+		before := now.Add(-version.History().KeepFor())
 		old := false
 		for f := range v.Fires(job.Key()) {
 			old = f.ScheduledAt < before && f.Outcome != ""

@@ -97,11 +97,12 @@ func (b *ruleBook) of(v *fsm.View, job fsm.JobKey, version uint64, task string) 
 	}
 	found, known := b.kept[key]
 	if !known || found.from != content {
-		t := content.Spec.Task(task)
+		spec := content.Spec()
+		t := spec.Task(task)
 		if t == nil {
 			return nil
 		}
-		found = compiledRules{content, compileRules(&content.Spec, t)}
+		found = compiledRules{content, compileRules(spec, t)}
 		if len(b.kept) >= maxCompiled {
 			clear(b.kept)
 		}

@@ -33,7 +33,7 @@ func (c *Cluster) Check(name string, after, until time.Time, opts CheckOptions) 
 	if job == nil {
 		c.t.Fatalf("job %s is not in the store", name)
 	}
-	instants := c.instants(key, &v.Version(key, job.Version).Spec, after, until)
+	instants := c.instants(key, v.Version(key, job.Version).Spec(), after, until)
 	e := check.Evidence{
 		Skew: c.Timing.Skew, Due: []check.Due{{Job: key, Instants: instants, Terms: check.Terms{Again: opts.Restarts}}},
 	}
@@ -61,7 +61,7 @@ func (c *Cluster) gatherState(e *check.Evidence, wanted func(fsm.JobKey) bool) {
 		if job.Deleting || !wanted(job.Key()) {
 			continue
 		}
-		e.Jobs = append(e.Jobs, check.Job{Key: job.Key(), Mark: v.Version(job.Key(), job.Version).Spec.Description, Paused: job.Paused})
+		e.Jobs = append(e.Jobs, check.Job{Key: job.Key(), Mark: v.Version(job.Key(), job.Version).Spec().Description, Paused: job.Paused})
 		for f := range v.Fires(job.Key()) {
 			e.Fires = append(e.Fires, *f)
 		}

@@ -90,7 +90,7 @@ func (a *API) getJob(r *http.Request) (reader, error) {
 		if kept == nil {
 			return reply{}, fmt.Errorf("version %d of job %s: %w", n, key, fsm.ErrNotFound)
 		}
-		row.Spec = kept.Spec.Redacted()
+		row.Spec = kept.Spec().Redacted()
 		return reply{body: row, newest: jobNewest(&row)}, nil
 	}, nil
 }
@@ -120,9 +120,10 @@ func jobOf(v *fsm.View, job *fsm.Job) api.Job {
 	if version == nil {
 		return row
 	}
-	row.Description, row.Labels = version.Spec.Description, version.Spec.Labels
-	for i := range version.Spec.Schedules {
-		row.Schedules = append(row.Schedules, describe(&version.Spec.Schedules[i]))
+	spec := version.Spec()
+	row.Description, row.Labels = spec.Description, spec.Labels
+	for i := range spec.Schedules {
+		row.Schedules = append(row.Schedules, describe(&spec.Schedules[i]))
 	}
 	return row
 }

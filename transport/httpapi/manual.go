@@ -98,7 +98,7 @@ func (a *API) proposeRun(r *http.Request, command *fsm.StartRun) (index uint64, 
 		job := v.Job(command.Job)
 		known := v.Run(command.ID) != nil // a repeat: it is what it was
 		if job != nil && !known {
-			spec := &v.Version(command.Job, job.Version).Spec
+			spec := v.Version(command.Job, job.Version).Spec()
 			if _, err := spec.ResolveParams(command.Params); err != nil {
 				return 0, err
 			}

@@ -213,7 +213,7 @@ func wouldPutJobs(v *fsm.View, specs []fsm.JobSpec) ([]fsm.PutResult, error) {
 			return nil, fmt.Errorf("job %s: %w", key, fsm.ErrDeleting)
 		}
 		results[i] = fsm.PutResult{Job: key, Version: job.Version}
-		if old := v.Version(key, job.Version); old == nil || !sameSpec(&old.Spec, &specs[i]) {
+		if old := v.Version(key, job.Version); old == nil || !sameSpec(old.Spec(), &specs[i]) {
 			results[i].Version++
 			results[i].Changed = true
 		}
