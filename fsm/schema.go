@@ -108,19 +108,19 @@ func schema() *memdb.DBSchema {
 				if c.Next == 0 {
 					return nil
 				}
-				return append(timeKey(c.Next), cursorKey(c.JobKey(), c.Schedule)...)
+				return timed(c.Next, cursorKey(c.JobKey(), c.Schedule))
 			})),
 		tableOf(tableFires, index(indexID, func(f *Fire) []byte { return fireKey(JobKey{f.Namespace, f.Job}, f.ScheduledAt) })),
 		tableOf(tableRuns,
 			index(indexID, func(r *Run) []byte { return text(r.ID) }),
 			index(byJob, func(r *Run) []byte {
-				return append(append(jobKey(r.JobKey()), number(r.CreateIndex)...), r.ID...)
+				return entered(r.JobKey(), r.CreateIndex, r.ID)
 			}),
 			index(byActive, func(r *Run) []byte {
 				if r.State.Ended() {
 					return nil
 				}
-				return append(append(jobKey(r.JobKey()), number(r.CreateIndex)...), r.ID...)
+				return entered(r.JobKey(), r.CreateIndex, r.ID)
 			}),
 			index(byReplacing, func(r *Run) []byte {
 				if r.Overlap != OverlapReplace || r.Opened || r.State.Ended() || len(r.Condition) == 0 {
@@ -132,13 +132,13 @@ func schema() *memdb.DBSchema {
 				if r.Deadline == 0 || r.Cancelling || r.State.Ended() {
 					return nil
 				}
-				return append(timeKey(r.Deadline), r.ID...)
+				return timed(r.Deadline, r.ID)
 			}),
 			index(bySlow, func(r *Run) []byte {
 				if r.SlowAt == 0 || r.Slow || r.State.Ended() {
 					return nil
 				}
-				return append(timeKey(r.SlowAt), r.ID...)
+				return timed(r.SlowAt, r.ID)
 			})),
 		tableOf(tableTasks, index(indexID, func(t *RunTask) []byte { return taskKey(t.RunID, t.Name) })),
 		tableOf(tableShards,
@@ -147,13 +147,13 @@ func schema() *memdb.DBSchema {
 				if !s.State.Held() {
 					return nil
 				}
-				return append(text(s.Current.Node), shardKey(s.RunID, s.Task, s.Index)...)
+				return heldKey(s.Current.Node, shardKey(s.RunID, s.Task, s.Index))
 			}),
 			index(byPending, func(s *Shard) []byte {
 				if s.State != ShardPending {
 					return nil
 				}
-				return append(timeKey(s.Line), shardKey(s.RunID, s.Task, s.Index)...)
+				return timed(s.Line, shardKey(s.RunID, s.Task, s.Index))
 			})),
 		tableOf(tableNodes, index(indexID, func(n *Node) []byte { return text(n.ID) })),
 		tableOf(tableStats, index(indexID, func(s *JobStats) []byte { return jobKey(JobKey{s.Namespace, s.Job}) })),
@@ -183,8 +183,8 @@ func notificationIndexes() []*memdb.IndexSchema {
 	return []*memdb.IndexSchema{
 		index(indexID, func(n *Notification) []byte { return number(n.Seq) }),
 		index(byPending, pending(func(n *Notification) []byte { return number(n.Seq) })),
-		index(byJob, pending(func(n *Notification) []byte { return append(jobKey(n.JobKey()), number(n.Seq)...) })),
-		index(byDue, pending(func(n *Notification) []byte { return append(timeKey(n.NextAt), number(n.Seq)...) })),
+		index(byJob, pending(func(n *Notification) []byte { return entered(n.JobKey(), n.Seq, "") })),
+		index(byDue, pending(func(n *Notification) []byte { return timed(n.NextAt, number(n.Seq)) })),
 		index(byKept, func(n *Notification) []byte {
 			if n.Status == NotificationPending {
 				return nil
@@ -197,27 +197,60 @@ func notificationIndexes() []*memdb.IndexSchema {
 // Keys are texts ended by a zero byte, which no name may contain, and big-endian
 // numbers: they sort as their parts do, and a part is a prefix.
 
-func text(s string) []byte { return append([]byte(s), 0) }
+// The store holds every key for as long as its row: each is allocated once, at its
+// size.
 
-func number(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
+const numberSize = 8
 
-// timeKey sorts times before 1970 first.
-func timeKey(t Time) []byte { return number(uint64(t) ^ 1<<63) }
+func text(s string) []byte { return appendText(make([]byte, 0, len(s)+1), s) }
 
-func jobKey(k JobKey) []byte { return append(text(k.Namespace), text(k.Name)...) }
+func appendText(b []byte, s string) []byte { return append(append(b, s...), 0) }
 
-func versionKey(k JobKey, v uint64) []byte { return append(jobKey(k), number(v)...) }
+func number(n uint64) []byte { return appendNumber(make([]byte, 0, numberSize), n) }
 
-func cursorKey(k JobKey, schedule int) []byte { return append(jobKey(k), number(uint64(schedule))...) }
+func appendNumber(b []byte, n uint64) []byte { return binary.BigEndian.AppendUint64(b, n) }
 
-func fireKey(k JobKey, t Time) []byte { return append(jobKey(k), timeKey(t)...) }
+// timeNumber sorts times before 1970 first.
+func timeNumber(t Time) uint64 { return uint64(t) ^ 1<<63 }
 
-func followKey(namespace, upstream, job string) []byte {
-	return append(jobKey(JobKey{namespace, upstream}), text(job)...)
+func timeKey(t Time) []byte { return number(timeNumber(t)) }
+
+func jobKey(k JobKey) []byte { return textsKey(k.Namespace, k.Name, 0) }
+
+// textsKey is two texts, and room for so much more.
+func textsKey(a, b string, room int) []byte {
+	return appendText(appendText(make([]byte, 0, len(a)+len(b)+2+room), a), b)
 }
 
-func taskKey(run, task string) []byte { return append(text(run), text(task)...) }
+func versionKey(k JobKey, v uint64) []byte {
+	return appendNumber(textsKey(k.Namespace, k.Name, numberSize), v)
+}
+
+func cursorKey(k JobKey, schedule int) []byte { return versionKey(k, uint64(schedule)) }
+
+func fireKey(k JobKey, t Time) []byte { return versionKey(k, timeNumber(t)) }
+
+func followKey(namespace, upstream, job string) []byte {
+	return appendText(textsKey(namespace, upstream, len(job)+1), job)
+}
+
+func taskKey(run, task string) []byte { return textsKey(run, task, 0) }
 
 func shardKey(run, task string, i int) []byte {
-	return append(taskKey(run, task), number(uint64(i))...)
+	return appendNumber(textsKey(run, task, numberSize), uint64(i))
+}
+
+// timed is a key behind an instant.
+func timed[K string | []byte](t Time, key K) []byte {
+	return append(appendNumber(make([]byte, 0, numberSize+len(key)), timeNumber(t)), key...)
+}
+
+// heldKey is a shard's key behind the node that holds it.
+func heldKey(node string, shard []byte) []byte {
+	return append(appendText(make([]byte, 0, len(node)+1+len(shard)), node), shard...)
+}
+
+// entered is the key of a job's row behind the index at which it entered the log.
+func entered(k JobKey, index uint64, id string) []byte {
+	return append(appendNumber(textsKey(k.Namespace, k.Name, numberSize+len(id)), index), id...)
 }
