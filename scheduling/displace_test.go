@@ -19,7 +19,7 @@ type ensemble struct {
 
 const (
 	ahead = 60
-	looks = 100 * time.Millisecond // how often the leader looks for silent nodes
+	looks = 250 * time.Millisecond // how often the leader looks for silent nodes
 )
 
 func newEnsemble(w *world) *ensemble {
