@@ -73,7 +73,7 @@ func supervise(cmd *cobra.Command, cfg Config) error {
 
 // runSupervised is the agent proper, the supervisor's child.
 func runSupervised(cmd *cobra.Command, cfg Config, version string) error {
-	defer ballast()()
+	defer tendGarbage()()
 	signal.Ignore(syscall.SIGHUP) // it is for the supervisor
 	// A Go program that panics exits with 2, which is also what bad settings do.
 	// With this it ends by a signal, and is started again.
