@@ -284,7 +284,7 @@ func TestCancelKills(t *testing.T) {
 		ref := r.fire(job{name: "a"})
 		r.after(time.Second)
 		r.apply(fsm.OpCancelRun, fsm.CancelRun{At: r.clock.Now(), ID: ref.RunID})
-		r.after(passGap)
+		r.after(passGap(0))
 		if got := r.procs.killReason(ref); got != proc.ReasonCancelled {
 			t.Errorf("killed for %q", got)
 		}
@@ -323,7 +323,7 @@ func TestEvictionKills(t *testing.T) {
 		ref := r.fire(job{name: "a"})
 		r.after(2 * time.Second)
 		r.apply(fsm.OpEvictShards, fsm.EvictShards{At: r.clock.Now(), Items: []fsm.AttemptRef{ref}})
-		r.after(passGap)
+		r.after(passGap(0))
 		if got := r.procs.killReason(ref); got != reasonDrained {
 			t.Errorf("killed for %q", got)
 		}

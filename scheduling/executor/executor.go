@@ -249,26 +249,31 @@ func (e *Executor) endReport(ref fsm.AttemptRef, r *proc.Result) *fsm.Report {
 func (e *Executor) decide(ctx context.Context) error {
 	for ctx.Err() == nil {
 		asked, renewed := e.asked(), e.cfg.Lease.Renewed()
+		began := e.cfg.Clock.Mono()
 		v := e.cfg.Store.Watch()
 		p := e.pass(ctx, v)
+		ended := e.cfg.Clock.Mono()
 		v.Changed().Add(asked)
 		if p.leaseless {
 			v.Changed().Add(renewed)
 		}
-		began := e.cfg.Clock.Mono()
 		e.wait(ctx, v, p.next)
-		e.breathe(ctx, began, p.next)
+		e.breathe(ctx, ended, passGap(time.Duration(ended-began)), p.next)
 	}
 	return nil
 }
 
-// passGap is the least time between two passes that events ask for: each looks
-// at everything that the node holds, and events come in bursts.
-const passGap = 2 * time.Millisecond
+// passGap is the least time between two passes that events ask for, after one that
+// took so long: each looks at everything that the node holds, and events come in
+// bursts. A node that holds thousands of attempts spends a fifth of a processor on
+// looking at most.
+func passGap(took time.Duration) time.Duration {
+	return min(max(4*took, 2*time.Millisecond), 20*time.Millisecond)
+}
 
 // breathe lets a gap pass since the last pass, unless the next instant comes.
-func (e *Executor) breathe(ctx context.Context, since int64, next fsm.Time) {
-	gap := passGap - time.Duration(e.cfg.Clock.Mono()-since)
+func (e *Executor) breathe(ctx context.Context, since int64, gap time.Duration, next fsm.Time) {
+	gap -= time.Duration(e.cfg.Clock.Mono() - since)
 	if next != 0 {
 		gap = min(gap, next.Sub(e.cfg.Clock.Now()))
 	}

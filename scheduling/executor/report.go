@@ -15,8 +15,11 @@ const (
 	startedHold = 50 * time.Millisecond
 	// replayPause is how often a report that waits for the log is looked at.
 	replayPause = 20 * time.Millisecond
-	// startPatience and startPoll bound how reports wait for starts.
+	// startPatience is how long reports wait for starts; lonePatience, where each
+	// is of a run that is nothing but this attempt, so that no other task waits
+	// for it. startPoll is how often that is looked at.
 	startPatience = 50 * time.Millisecond
+	lonePatience  = 250 * time.Millisecond
 	startPoll     = time.Millisecond
 	// reportTimeout bounds one call to the leader.
 	reportTimeout = 5 * time.Second
@@ -49,8 +52,9 @@ func (e *Executor) report(ctx context.Context) error {
 // letStartsGo waits a moment for the starts that are under way: when many are due
 // at once they have the machine to themselves, and their reports go together.
 func (e *Executor) letStartsGo(ctx context.Context) {
-	for range int(startPatience / startPoll) {
-		if e.starting() == 0 {
+	for waited := time.Duration(0); waited < lonePatience; waited += startPoll {
+		starts, urgent := e.underWay()
+		if !starts || (urgent && waited >= startPatience) {
 			return
 		}
 		select {
@@ -61,17 +65,16 @@ func (e *Executor) letStartsGo(ctx context.Context) {
 	}
 }
 
-// starting counts the starts under way.
-func (e *Executor) starting() int {
+// underWay says whether starts are under way, and whether another task may wait
+// for something that there is to report.
+func (e *Executor) underWay() (starts, urgent bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	n := 0
 	for _, l := range e.locals {
-		if l.state == starting {
-			n++
-		}
+		starts = starts || l.state == starting
+		urgent = urgent || (l.report != nil && !l.alone)
 	}
-	return n
+	return starts, urgent
 }
 
 // nextReport returns how long until a report is due that is not new, if there is

@@ -147,3 +147,33 @@ func TestEndsOfUnknownAttempts(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// While starts are under way reports wait, so that the starts have the machine to
+// themselves: not long if another task of the run may wait for what they say.
+func TestReportsWaitForStarts(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		pair bool
+		wait time.Duration
+	}{{"a run of one task", false, lonePatience}, {"a run of two", true, startPatience}} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(r *rig) {
+				slow := r.fire(job{name: "slow"})
+				ref := r.fire(job{name: "a", pair: tt.pair})
+				release := make(chan struct{})
+				r.procs.delay(slow, release)
+				r.after(time.Second)
+				r.procs.end(ref, proc.Succeeded)
+				r.after(tt.wait - step)
+				if kinds := r.kinds(ref); len(kinds) != 0 {
+					t.Errorf("%v reported while another start was under way", kinds)
+				}
+				r.after(3 * step)
+				if !r.reported(ref, fsm.ReportEnded) {
+					t.Errorf("the end was not reported after %s", tt.wait)
+				}
+				close(release)
+			})
+		})
+	}
+}

@@ -49,6 +49,8 @@ type processes struct {
 	// refuse holds what the next starts are answered with, before anything else.
 	refuse    []error
 	attempted int
+	// slow holds starts that take until the channel closes.
+	slow map[string]chan struct{}
 	// hide makes the next start or decision succeed and its answer get lost.
 	hide bool
 	// failing: decisions cannot be written, and nothing can be killed.
@@ -70,6 +72,11 @@ func (p *processes) Start(_ context.Context, r proc.StartRequest) error {
 	}
 	if p.clock.Mono() >= r.Expiry {
 		return proc.ErrExpired
+	}
+	if slow := p.slow[r.ID]; slow != nil {
+		p.mu.Unlock()
+		<-slow
+		p.mu.Lock()
 	}
 	p.known[r.ID] = &proc.Status{ID: r.ID, State: proc.Running, StartedMono: p.clock.Mono()}
 	p.requests[r.ID], p.startsAt[r.ID] = r, time.Now()
@@ -133,6 +140,12 @@ func (p *processes) Forget(_ context.Context, ids ...string) error {
 	}
 	p.forgotten = append(p.forgotten, ids...)
 	return nil
+}
+
+func (p *processes) delay(ref fsm.AttemptRef, until chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.slow = map[string]chan struct{}{ref.String(): until}
 }
 
 func (p *processes) fail(failing bool) {
@@ -312,13 +325,14 @@ func (r *rig) register(id string, inc uint64) {
 	r.apply(fsm.OpRegisterNode, fsm.RegisterNode{At: r.clock.Now(), Node: fsm.Node{ID: id, Name: id, Incarnation: inc, Capacity: 100}})
 }
 
-// job describes a job of one task.
+// job describes a job of one task, or two.
 type job struct {
 	name     string
 	driver   string
 	weight   int
 	overlap  string
 	deadline time.Duration
+	pair     bool // a second task waits for the first
 }
 
 func (j job) key() fsm.JobKey { return fsm.JobKey{Namespace: fsm.DefaultNamespace, Name: j.name} }
@@ -332,9 +346,13 @@ func (r *rig) put(j job) {
 	if j.driver != fsm.DriverNoop {
 		task.Command = "/bin/true"
 	}
+	tasks := []fsm.Task{task}
+	if j.pair {
+		tasks = append(tasks, fsm.Task{Name: "then", Driver: fsm.DriverNoop, DependsOn: []string{task.Name}})
+	}
 	r.apply(fsm.OpPutJobs, fsm.PutJobs{At: r.clock.Now(), Jobs: []fsm.PutJob{{
 		Spec: fsm.JobSpec{
-			Namespace: fsm.DefaultNamespace, Name: j.name, Tasks: []fsm.Task{task},
+			Namespace: fsm.DefaultNamespace, Name: j.name, Tasks: tasks,
 			Schedules: []fsm.Schedule{{Every: fsm.Duration(time.Second), Overlap: j.overlap, StartDeadline: fsm.Duration(j.deadline)}},
 		},
 		Next: []fsm.Time{r.clock.Now().Add(fsm.Duration(time.Second))},

@@ -198,7 +198,7 @@ func TestARefusedStartIsDecidedAgain(t *testing.T) {
 		within time.Duration
 		tries  int
 	}{
-		{"expired", []error{proc.ErrExpired}, passGap, 2},
+		{"expired", []error{proc.ErrExpired}, passGap(0), 2},
 		{"no processes left", []error{proc.ErrExhausted, proc.ErrExhausted}, 2 * retryStart, 3},
 		{"journal", []error{proc.ErrJournal}, retryStart, 2},
 	} {
