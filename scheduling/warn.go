@@ -9,9 +9,77 @@ import (
 // maxWarnings bounds the answer; the rest are counted.
 const maxWarnings = 20
 
-// Warnings says which tasks of jobs no node of the cluster could take as it is now,
-// in the order of the jobs. That is no error: a node that can may be on its way.
-func Warnings(v *fsm.View, specs []fsm.JobSpec) []string {
+// warnings is a bounded list of them.
+type warnings struct {
+	found []string
+	more  int
+}
+
+func (w *warnings) addf(format string, args ...any) {
+	if len(w.found) == maxWarnings {
+		w.more++
+		return
+	}
+	w.found = append(w.found, fmt.Sprintf(format, args...))
+}
+
+func (w *warnings) list() []string {
+	if w.more > 0 {
+		return append(w.found, fmt.Sprintf("and %d more", w.more))
+	}
+	return w.found
+}
+
+// Warnings says what of an apply could not run in the cluster as it is now: first
+// what pools with a new limit hold up, then which tasks no node could take, in the
+// order of the jobs. That is no error: a node that can may be on its way.
+func Warnings(v *fsm.View, specs []fsm.JobSpec, pools []fsm.PoolResult) []string {
+	var w warnings
+	w.ofPools(v, specs, pools)
+	w.ofNodes(v, specs)
+	return w.list()
+}
+
+// ofPools: apply checks the jobs that come with it against the pools, and leaves
+// those that there are alone. They wait, and nobody would know why.
+func (w *warnings) ofPools(v *fsm.View, specs []fsm.JobSpec, pools []fsm.PoolResult) {
+	limits := map[string]int{}
+	for _, result := range pools {
+		if !result.Changed || result.Created {
+			continue
+		}
+		limits[result.Name] = result.Limit
+		if pool := v.Pool(result.Name); pool != nil && pool.Used > result.Limit {
+			w.addf("pool %s: %d of it are in use, and its limit is %d now; what runs goes on, and nothing more of it starts until less is in use",
+				pool.Name, pool.Used, result.Limit)
+		}
+	}
+	if len(limits) == 0 {
+		return
+	}
+	applied := map[fsm.JobKey]bool{}
+	for i := range specs {
+		applied[specs[i].Key()] = true
+	}
+	for job := range v.Jobs(fsm.JobKey{}) {
+		if version := v.Version(job.Key(), job.Version); version != nil && !applied[job.Key()] && !job.Deleting {
+			w.ofPoolUses(version.Spec(), limits)
+		}
+	}
+}
+
+func (w *warnings) ofPoolUses(spec *fsm.JobSpec, limits map[string]int) {
+	for i := range spec.Tasks {
+		for _, use := range spec.Tasks[i].Pools {
+			if limit, changed := limits[use.Name]; changed && use.Weight > limit {
+				w.addf("job %s, task %q: it takes %d of pool %s, whose limit is %d now; it would wait until that is raised, or the job changed",
+					spec.Key(), spec.Tasks[i].Name, use.Weight, use.Name, limit)
+			}
+		}
+	}
+}
+
+func (w *warnings) ofNodes(v *fsm.View, specs []fsm.JobSpec) {
 	c := emptyCluster(v, 0)
 	for n := range v.Nodes() {
 		if n.Status != fsm.NodeLeft && n.Status != fsm.NodeDown {
@@ -19,26 +87,15 @@ func Warnings(v *fsm.View, specs []fsm.JobSpec) []string {
 		}
 	}
 	if len(c.nodes) == 0 {
-		return nil
+		return
 	}
-	var found []string
-	more := 0
 	for i := range specs {
 		for t := range specs[i].Tasks {
-			text := c.warning(&specs[i], &specs[i].Tasks[t])
-			switch {
-			case text == "":
-			case len(found) == maxWarnings:
-				more++
-			default:
-				found = append(found, text)
+			if text := c.warning(&specs[i], &specs[i].Tasks[t]); text != "" {
+				w.addf("%s", text)
 			}
 		}
 	}
-	if more > 0 {
-		found = append(found, fmt.Sprintf("and %d more", more))
-	}
-	return found
 }
 
 func (c *Cluster) warning(spec *fsm.JobSpec, t *fsm.Task) string {

@@ -1,6 +1,7 @@
 package jobspec
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -35,8 +36,16 @@ func (c *Content) CheckPools(limit func(name string) (limit int, known bool)) hc
 	return report.diags
 }
 
-// NeedsPools says whether tasks name pools that stand in none of the files.
-func (c *Content) NeedsPools() bool { return len(c.uses) > 0 }
+// UnknownPools returns the pools that tasks name and that stand in none of the
+// files, in the order of their names. Only a cluster can tell whether it has them.
+func (c *Content) UnknownPools() []string {
+	var names []string
+	for _, use := range c.uses {
+		names = append(names, use.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
 
 func (u *poolUse) check(report *reporter, limit int, known bool) {
 	switch {

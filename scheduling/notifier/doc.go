@@ -25,8 +25,9 @@
 // A try fails when the receiver answers anything but 2xx, does not answer in time,
 // cannot be reached, or when the command does not exit with 0. The next one is due
 // after a pause that doubles from one second to ten minutes, less up to a quarter
-// at random; a day after the event it is the last. What cannot be recorded is
-// recorded again, and meanwhile nothing new is begun.
+// at random; a day after the event it is the last. A receiver that answers 429 or 503
+// with Retry-After is left alone for as long as it asks, ten minutes at most. What
+// cannot be recorded is recorded again, and meanwhile nothing new is begun.
 //
 // # Bounds
 //

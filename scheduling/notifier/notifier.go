@@ -2,6 +2,7 @@ package notifier
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -87,12 +88,6 @@ type courier struct {
 	tries     sync.WaitGroup
 }
 
-// receiver is where notifications go: a URL, or the commands of a job.
-type receiver struct {
-	busy   int
-	failed bool // the last try
-}
-
 // Run delivers until ctx ends. Tries under way are then cut off: the next leader
 // makes them again.
 func (n *Notifier) Run(ctx context.Context) error {
@@ -114,66 +109,34 @@ func (n *Notifier) Run(ctx context.Context) error {
 
 // begin starts the tries that are due and have room, and returns when the next is
 // due; unset if none is.
-func (c *courier) begin(ctx context.Context, v *fsm.View) fsm.Time {
+func (c *courier) begin(ctx context.Context, v *fsm.View) (wake fsm.Time) {
 	if v.Settings().CheckFormat(fsm.OpRecordDeliveries) != nil {
 		return 0 // nothing could be recorded yet; the settings are watched
 	}
 	now := c.cfg.Now()
 	for n := range v.DueNotifications() {
 		if n.NextAt > now {
-			return n.NextAt
+			return earliest(wake, n.NextAt)
 		}
 		if len(c.busy) == inFlight {
 			return 0
 		}
-		if c.busy[n.Seq] || !c.hasRoom(n) {
+		if c.busy[n.Seq] {
+			continue
+		}
+		n = addressed(v, n)
+		if until := c.restsUntil(n, now); until != 0 {
+			wake = earliest(wake, until)
+			continue
+		}
+		if !c.hasRoom(n) {
 			continue
 		}
 		c.take(n, 1)
 		c.busy[n.Seq] = true
 		c.tries.Go(func() { c.outcomes <- outcome{n, c.try(ctx, n)} })
 	}
-	return 0
-}
-
-func (c *courier) hasRoom(n *fsm.Notification) bool {
-	r := c.receivers[receiverOf(n)]
-	switch {
-	case n.Kind == fsm.NotifyExec:
-		return c.running < commands && (r == nil || r.busy == 0)
-	case c.hosts[n.To] >= perHost:
-		return false
-	case r == nil:
-		return true
-	case r.failed:
-		return r.busy == 0
-	}
-	return r.busy < perReceiver
-}
-
-// take books a try of a notification, or with -1 gives its place back.
-func (c *courier) take(n *fsm.Notification, d int) {
-	key := receiverOf(n)
-	r := c.receivers[key]
-	if r == nil {
-		r = &receiver{}
-		c.receivers[key] = r
-	}
-	r.busy += d
-	if n.Kind == fsm.NotifyExec {
-		c.running += d
-		return
-	}
-	if c.hosts[n.To] += d; c.hosts[n.To] == 0 {
-		delete(c.hosts, n.To)
-	}
-}
-
-func receiverOf(n *fsm.Notification) string {
-	if n.Kind == fsm.NotifyExec {
-		return "exec " + n.Namespace + "/" + n.Job
-	}
-	return n.Target.URL
+	return wake
 }
 
 func (c *courier) try(ctx context.Context, n *fsm.Notification) error {
@@ -255,20 +218,6 @@ func (c *courier) record(ctx context.Context, ended []outcome) {
 	c.forget()
 }
 
-// maxReceivers is past how many receivers those that rest are forgotten.
-const maxReceivers = 1000
-
-func (c *courier) forget() {
-	if len(c.receivers) <= maxReceivers {
-		return
-	}
-	for key, r := range c.receivers {
-		if r.busy == 0 {
-			delete(c.receivers, key)
-		}
-	}
-}
-
 // deliveryOf decides what follows from a try.
 func (c *courier) deliveryOf(o outcome, now fsm.Time) fsm.Delivery {
 	d := fsm.Delivery{Seq: o.n.Seq, Try: o.n.Tries + 1}
@@ -277,7 +226,13 @@ func (c *courier) deliveryOf(o outcome, now fsm.Time) fsm.Delivery {
 	}
 	d.Error = o.err.Error()
 	log := c.cfg.Logger.With("job", o.n.JobKey(), "event", o.n.Name, "id", o.n.ID, "to", o.n.To, "try", d.Try, "error", o.err)
-	next := now.Add(fsm.Duration(pauseAfter(d.Try, rand.Float64())))
+	pause := pauseAfter(d.Try, rand.Float64())
+	if busy, ok := errors.AsType[*busyError](o.err); ok {
+		asked := min(busy.after, maxPause)
+		c.receivers[receiverOf(o.n)].rests = now.Add(fsm.Duration(asked))
+		pause = max(pause, asked)
+	}
+	next := now.Add(fsm.Duration(pause))
 	if next > o.n.OccurredAt.Add(fsm.Duration(giveUpAfter)) {
 		log.Error("a notification could not be delivered; giving up")
 		return d

@@ -85,9 +85,38 @@ func (c *Notifier) post(ctx context.Context, n *fsm.Notification) error {
 	// not count, nor whether it breaks off: the status says that the event was taken.
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if resp.StatusCode/100 != 2 {
-		return fmt.Errorf("answered %d: %s", resp.StatusCode, shown(answer))
+		err := fmt.Errorf("answered %d: %s", resp.StatusCode, shown(answer))
+		if after := retryAfter(resp, c.cfg.Wall()); after > 0 {
+			return &busyError{err, after}
+		}
+		return err
 	}
 	return nil
+}
+
+// busyError: the receiver asks to be left alone for a while.
+type busyError struct {
+	error
+	after time.Duration
+}
+
+func (e *busyError) Unwrap() error { return e.error }
+
+// retryAfter is how long the answer of a busy receiver asks to wait: it names
+// seconds or an instant. 0 means that it does not ask, or in no form that is known.
+func retryAfter(resp *http.Response, now time.Time) time.Duration {
+	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
+		return 0
+	}
+	value := resp.Header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil {
+		return time.Duration(min(seconds, uint64(maxPause/time.Second))) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	return max(at.Sub(now), 0)
 }
 
 // sign sets the headers of a request; now is the wall clock, which the receiver

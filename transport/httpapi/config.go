@@ -106,8 +106,9 @@ type JobCompiler interface {
 	Parse(v *fsm.View, name string, body []byte, namespace string) (api.PutJobs, []api.Diagnostic)
 	// Check finds in a valid job what validation leaves out: what takes a compiler.
 	Check(spec *fsm.JobSpec) []*fsm.FieldError
-	// Warnings says what of the jobs could not run in the cluster that v shows.
-	Warnings(v *fsm.View, specs []fsm.JobSpec) []string
+	// Warnings says what could not run in the cluster that v shows: of the jobs,
+	// and of those that there are because of what became of pools.
+	Warnings(v *fsm.View, specs []fsm.JobSpec, pools []fsm.PoolResult) []string
 	// FirstInstants returns the first instant after the given one of each
 	// schedule, unset where there is none. The error says which schedule is wrong
 	// and what is accepted.

@@ -377,8 +377,8 @@ func (fakeCompiler) Check(s *fsm.JobSpec) []*fsm.FieldError {
 	return nil
 }
 
-func (fakeCompiler) Warnings(_ *fsm.View, specs []fsm.JobSpec) []string {
-	if specs[0].Description == "warn" {
+func (fakeCompiler) Warnings(_ *fsm.View, specs []fsm.JobSpec, _ []fsm.PoolResult) []string {
+	if len(specs) > 0 && specs[0].Description == "warn" {
 		return []string{"no node can take it"}
 	}
 	return nil

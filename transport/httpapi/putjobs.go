@@ -72,9 +72,7 @@ func (a *API) answerPut(w http.ResponseWriter, v *fsm.View, specs []fsm.JobSpec,
 	setIndex(w, index)
 	answer := api.PutAnswer{Pools: results.Pools}
 	answer.Items, answer.Index = results.Jobs, index
-	if len(specs) > 0 {
-		answer.Warnings = a.cfg.Jobs.Warnings(v, specs)
-	}
+	answer.Warnings = a.cfg.Jobs.Warnings(v, specs, results.Pools)
 	return writeJSON(w, http.StatusOK, answer)
 }
 

@@ -191,8 +191,8 @@ func (compiler) Parse(v *fsm.View, name string, body []byte, namespace string) (
 // Check finds what validation leaves out: what takes a compiler.
 func (compiler) Check(spec *fsm.JobSpec) []*fsm.FieldError { return match.Check(spec) }
 
-func (compiler) Warnings(v *fsm.View, specs []fsm.JobSpec) []string {
-	return scheduling.Warnings(v, specs)
+func (compiler) Warnings(v *fsm.View, specs []fsm.JobSpec, pools []fsm.PoolResult) []string {
+	return scheduling.Warnings(v, specs, pools)
 }
 
 func (compiler) FirstInstants(spec *fsm.JobSpec, after fsm.Time) ([]fsm.Time, error) {

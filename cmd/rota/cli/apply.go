@@ -97,7 +97,7 @@ func (a *app) apply(cmd *cobra.Command, client *api.Client, file *jobfile.File, 
 
 // checkPools asks the cluster for the pools that the files name and do not have.
 func (a *app) checkPools(ctx context.Context, client *api.Client, file *jobfile.File) error {
-	if !file.NeedsPools() {
+	if len(file.UnknownPools()) == 0 {
 		return nil
 	}
 	list, err := collect(0, func(page api.Page) (api.List[fsm.Pool], error) {

@@ -141,6 +141,8 @@ func TestGolden(t *testing.T) {
 		{name: "apply nothing", args: "apply -", stdin: "# nothing\n"},
 		{name: "apply no file", args: "apply testdata/no-such-file.hcl"},
 		{name: "validate", args: "validate -", stdin: goodFile},
+		{name: "validate pools", args: "validate -", stdin: strings.Replace(goodFile, "driver", "pools  = { db = 2, licences = 1 }\n    driver", 1)},
+		{name: "validate pool of the files", args: "validate -", stdin: "pool \"db\" {\n  limit = 1\n}\n" + strings.Replace(goodFile, "driver", "pools  = { db = 2 }\n    driver", 1)},
 		{name: "validate json", args: "validate - -o json --namespace ops", stdin: goodFile},
 		{name: "version", args: "version"},
 		{name: "version agent", args: "version --agent"},

@@ -2,6 +2,7 @@ package raftnode
 
 import (
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -93,6 +94,7 @@ func (a *announcer) run() {
 }
 
 func (a *announcer) announce(c committed) {
+	a.forgetBehind(time.Now())
 	for _, s := range a.raft.GetConfiguration().Configuration().Servers {
 		if s.ID != raft.ServerID(a.self.ID) && a.claim(s.ID) {
 			a.done.Go(func() { a.tell(s, c) })
@@ -105,12 +107,19 @@ func (a *announcer) announce(c committed) {
 func (a *announcer) claim(id raft.ServerID) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.busy[id] || time.Now().Before(a.behind[id]) {
+	if _, behind := a.behind[id]; behind || a.busy[id] {
 		return false
 	}
 	a.busy[id] = true
-	delete(a.behind, id)
 	return true
+}
+
+// forgetBehind drops the pauses that are over, those of servers that have left
+// included.
+func (a *announcer) forgetBehind(now time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maps.DeleteFunc(a.behind, func(_ raft.ServerID, until time.Time) bool { return !now.Before(until) })
 }
 
 func (a *announcer) tell(s raft.Server, c committed) {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/hashicorp/raft"
 )
 
 // A follower learns of a commit with the announcement, not when the leader next
@@ -65,4 +67,14 @@ func TestAnnounceToAFollowerThatIsAway(t *testing.T) {
 		c.apply(t, "again")
 		return away.AppliedIndex() > index
 	})
+}
+
+// Pauses that are over are dropped, also those of servers that are gone for good.
+func TestAnnouncerForgetsPauses(t *testing.T) {
+	now := time.Now()
+	a := &announcer{busy: map[raft.ServerID]bool{}, behind: map[raft.ServerID]time.Time{"gone": now, "slow": now.Add(time.Millisecond)}}
+	a.forgetBehind(now)
+	if len(a.behind) != 1 || a.claim("slow") || !a.claim("gone") {
+		t.Errorf("left are %v", a.behind)
+	}
 }

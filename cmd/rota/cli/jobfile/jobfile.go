@@ -51,8 +51,9 @@ type File struct {
 // Body is the file as the API takes it.
 func (f *File) Body() api.PutJobs { return api.PutJobs{Jobs: f.Jobs, Pools: f.Pools} }
 
-// NeedsPools says whether tasks name pools that stand in none of the files.
-func (f *File) NeedsPools() bool { return f.content.NeedsPools() }
+// UnknownPools returns the pools that tasks name and that stand in none of the
+// files.
+func (f *File) UnknownPools() []string { return f.content.UnknownPools() }
 
 // CheckPools checks those against the pools of the cluster, as LoadWith does what
 // it can check by itself.
