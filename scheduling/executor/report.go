@@ -20,7 +20,7 @@ const (
 	// for it. startPoll is how often that is looked at.
 	startPatience = 50 * time.Millisecond
 	lonePatience  = 250 * time.Millisecond
-	startPoll     = time.Millisecond
+	startPoll     = 4 * time.Millisecond
 	// reportTimeout bounds one call to the leader.
 	reportTimeout = 5 * time.Second
 	// maxReports bounds one call; what is left follows at once. maxReportBytes
