@@ -1,30 +1,19 @@
 package fsm
 
-import (
-	"errors"
-	"maps"
+import "maps"
 
-	"github.com/hashicorp/go-memdb"
-)
-
-// change is one command's write transaction: the reads of View, and the writes.
+// change is one command's transaction: the reads of View, and the writes, which go
+// into the draft of its entry.
 // Objects in the store are never changed in place: every write puts a new one.
 type change struct {
 	View
 	graphs *graphs
 }
 
-func (c *change) put(table string, obj any) {
-	if err := c.txn.Insert(table, obj); err != nil {
-		panic("fsm: " + err.Error()) // the schema is ours: a typo in this package
-	}
-}
+func (c *change) put(table string, obj any) { c.draft.put(table, obj) }
 
-func (c *change) remove(table string, obj any) {
-	if err := c.txn.Delete(table, obj); err != nil && !errors.Is(err, memdb.ErrNotFound) {
-		panic("fsm: " + err.Error())
-	}
-}
+// remove takes the object of the same key out, if there is one.
+func (c *change) remove(table string, obj any) { c.draft.remove(table, obj) }
 
 func (c *change) putJob(j *Job) {
 	j.ModifyIndex = c.index

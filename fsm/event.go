@@ -158,7 +158,7 @@ func tellAttempt(c *change, event string, s *Shard, a *Attempt, reason string, a
 
 // tellMissed tells of an instant that passed and nothing ran for it.
 func tellMissed(c *change, f *Fire, at Time) {
-	key := JobKey{f.Namespace, f.Job}
+	key := f.JobKey()
 	job, version := c.job(key), c.version(key, f.Version)
 	if job == nil || version == nil || !version.Spec().tells(EventMissed) {
 		return

@@ -58,6 +58,9 @@ type Cursor struct {
 	Decided Time `codec:"d,omitempty" json:"decided"`
 }
 
+// JobKey returns the name of the fire's job.
+func (f *Fire) JobKey() JobKey { return JobKey{f.Namespace, f.Job} }
+
 // JobKey returns the name of the cursor's job.
 func (c *Cursor) JobKey() JobKey { return JobKey{c.Namespace, c.Job} }
 
@@ -230,7 +233,7 @@ func settleFire(c *change, f *Fire, at Time) {
 	if f.Reason == ReasonMissed {
 		tellMissed(c, f, at)
 	}
-	job := JobKey{f.Namespace, f.Job}
+	job := f.JobKey()
 	stats := c.statsFor(job)
 	if f.Outcome == OutcomeRan {
 		stats.Ran++

@@ -57,6 +57,9 @@ func (v *JobVersion) Spec() *JobSpec { return v.Content.spec() }
 // History returns the spec's bounds of what is kept of the job's past.
 func (v *JobVersion) History() History { return v.Content.history }
 
+// JobKey returns the name of the version's job.
+func (v *JobVersion) JobKey() JobKey { return JobKey{v.Namespace, v.Name} }
+
 // Reads says of which tasks other tasks read the output: what a node must send
 // along when an attempt of them has ended. Both lists are sorted.
 type Reads struct {

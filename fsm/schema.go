@@ -1,8 +1,9 @@
 package fsm
 
 import (
-	"encoding/binary"
+	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/go-memdb"
 )
@@ -87,86 +88,160 @@ func index[T any](name string, key keyFunc[T]) *memdb.IndexSchema {
 	return &memdb.IndexSchema{Name: name, Unique: true, AllowMissing: name != indexID, Indexer: keyIndex[T]{key}}
 }
 
-func tableOf(name string, indexes ...*memdb.IndexSchema) *memdb.TableSchema {
+// layout is a table of the schema, and which of its rows belong together.
+type layout struct {
+	*memdb.TableSchema
+	// family names the rows that Apply looks at together, those of a job or of a
+	// run, by the texts that the keys of the indexes byFamily begin with; nil if
+	// there is no such thing.
+	family   func(obj any) []byte
+	texts    int
+	byFamily []string
+}
+
+func tableOf(name string, indexes ...*memdb.IndexSchema) *layout {
 	t := &memdb.TableSchema{Name: name, Indexes: map[string]*memdb.IndexSchema{}}
 	for _, i := range indexes {
 		t.Indexes[i.Name] = i
 	}
-	return t
+	return &layout{TableSchema: t}
 }
 
+// ofJob says that the rows belong to jobs.
+func ofJob[T any](l *layout, job func(*T) JobKey, indexes ...string) *layout {
+	l.family, l.texts, l.byFamily = func(obj any) []byte { return jobKey(job(obj.(*T))) }, 2, indexes
+	return l
+}
+
+// ofRun says that they belong to runs.
+func ofRun[T any](l *layout, run func(*T) string, indexes ...string) *layout {
+	l.family, l.texts, l.byFamily = func(obj any) []byte { return text(run(obj.(*T))) }, 1, indexes
+	return l
+}
+
+// key returns an object's key in an index, or nil if it does not belong there.
+func (l *layout) key(index string, obj any) []byte {
+	ok, key, err := l.Indexes[index].Indexer.(memdb.SingleIndexer).FromObject(obj)
+	must(err)
+	if !ok {
+		return nil
+	}
+	return key
+}
+
+func (l *layout) primary(obj any) []byte { return l.key(indexID, obj) }
+
+// familyIn returns the family of what stands in an index behind a prefix, or nil
+// if that is not one alone.
+func (l *layout) familyIn(index string, prefix []byte) []byte {
+	if l.family == nil || !slices.Contains(l.byFamily, index) {
+		return nil
+	}
+	end := 0
+	for range l.texts {
+		n := bytes.IndexByte(prefix[end:], 0)
+		if n < 0 {
+			return nil
+		}
+		end += n + 1
+	}
+	return prefix[:end]
+}
+
+// must ends the program on what only a typo in this package can bring about: the
+// schema and the keys are ours.
+func must(err error) {
+	if err != nil {
+		panic("fsm: " + err.Error())
+	}
+}
+
+// schema is what memdb is told of the layouts.
 func schema() *memdb.DBSchema {
-	s := &memdb.DBSchema{Tables: map[string]*memdb.TableSchema{}}
-	for _, t := range []*memdb.TableSchema{
-		tableOf(tableJobs, index(indexID, func(j *Job) []byte { return jobKey(j.Key()) })),
-		tableOf(tableVersions, index(indexID, func(v *JobVersion) []byte {
-			return versionKey(JobKey{v.Namespace, v.Name}, v.Version)
-		})),
-		tableOf(tableCursors,
-			index(indexID, func(c *Cursor) []byte { return cursorKey(c.JobKey(), c.Schedule) }),
-			index(byDue, func(c *Cursor) []byte {
-				if c.Next == 0 {
-					return nil
-				}
-				return timed(c.Next, cursorKey(c.JobKey(), c.Schedule))
-			})),
-		tableOf(tableFires, index(indexID, func(f *Fire) []byte { return fireKey(JobKey{f.Namespace, f.Job}, f.ScheduledAt) })),
-		tableOf(tableRuns,
-			index(indexID, func(r *Run) []byte { return text(r.ID) }),
-			index(byJob, func(r *Run) []byte {
-				return entered(r.JobKey(), r.CreateIndex, r.ID)
-			}),
-			index(byActive, func(r *Run) []byte {
-				if r.State.Ended() {
-					return nil
-				}
-				return entered(r.JobKey(), r.CreateIndex, r.ID)
-			}),
-			index(byReplacing, func(r *Run) []byte {
-				if r.Overlap != OverlapReplace || r.Opened || r.State.Ended() || len(r.Condition) == 0 {
-					return nil
-				}
-				return text(r.ID)
-			}),
-			index(byDeadline, func(r *Run) []byte {
-				if r.Deadline == 0 || r.Cancelling || r.State.Ended() {
-					return nil
-				}
-				return timed(r.Deadline, r.ID)
-			}),
-			index(bySlow, func(r *Run) []byte {
-				if r.SlowAt == 0 || r.Slow || r.State.Ended() {
-					return nil
-				}
-				return timed(r.SlowAt, r.ID)
-			})),
-		tableOf(tableTasks, index(indexID, func(t *RunTask) []byte { return taskKey(t.RunID, t.Name) })),
-		tableOf(tableShards,
-			index(indexID, func(s *Shard) []byte { return shardKey(s.RunID, s.Task, s.Index) }),
-			index(byNode, func(s *Shard) []byte {
-				if !s.State.Held() {
-					return nil
-				}
-				return heldKey(s.Current.Node, shardKey(s.RunID, s.Task, s.Index))
-			}),
-			index(byPending, func(s *Shard) []byte {
-				if s.State != ShardPending {
-					return nil
-				}
-				return timed(s.Line, shardKey(s.RunID, s.Task, s.Index))
-			})),
-		tableOf(tableNodes, index(indexID, func(n *Node) []byte { return text(n.ID) })),
-		tableOf(tableStats, index(indexID, func(s *JobStats) []byte { return jobKey(JobKey{s.Namespace, s.Job}) })),
-		tableOf(tableSettings, index(indexID, func(*Settings) []byte { return text("settings") })),
-		tableOf(tablePools, index(indexID, func(p *Pool) []byte { return text(p.Name) })),
-		tableOf(tableScaling, index(indexID, func(e *ScaleEvent) []byte { return number(e.Index) })),
-		tableOf(tableFollows, index(indexID, func(f *Follow) []byte { return followKey(f.Namespace, f.Upstream, f.Job) })),
-		tableOf(tableNotifications, notificationIndexes()...),
-		tableOf(tableNotifyStats, index(indexID, func(*NotifyStats) []byte { return text("notifications") })),
-	} {
-		s.Tables[t.Name] = t
+	s := &memdb.DBSchema{Tables: make(map[string]*memdb.TableSchema, len(layouts))}
+	for _, l := range layouts {
+		s.Tables[l.Name] = l.TableSchema
 	}
 	return s
+}
+
+var layouts = []*layout{
+	tableOf(tableJobs, index(indexID, func(j *Job) []byte { return jobKey(j.Key()) })),
+	ofJob(tableOf(tableVersions, index(indexID, func(v *JobVersion) []byte { return versionKey(v.JobKey(), v.Version) })),
+		(*JobVersion).JobKey, indexID),
+	ofJob(tableOf(tableCursors,
+		index(indexID, func(c *Cursor) []byte { return cursorKey(c.JobKey(), c.Schedule) }),
+		index(byDue, func(c *Cursor) []byte {
+			if c.Next == 0 {
+				return nil
+			}
+			return timed(c.Next, cursorKey(c.JobKey(), c.Schedule))
+		})),
+		(*Cursor).JobKey, indexID),
+	ofJob(tableOf(tableFires, index(indexID, func(f *Fire) []byte { return fireKey(f.JobKey(), f.ScheduledAt) })),
+		(*Fire).JobKey, indexID),
+	ofJob(tableOf(tableRuns, runIndexes()...), (*Run).JobKey, byJob, byActive),
+	ofRun(tableOf(tableTasks, index(indexID, func(t *RunTask) []byte { return taskKey(t.RunID, t.Name) })),
+		func(t *RunTask) string { return t.RunID }, indexID),
+	ofRun(tableOf(tableShards, shardIndexes()...), func(s *Shard) string { return s.RunID }, indexID),
+	tableOf(tableNodes, index(indexID, func(n *Node) []byte { return text(n.ID) })),
+	tableOf(tableStats, index(indexID, func(s *JobStats) []byte { return jobKey(JobKey{s.Namespace, s.Job}) })),
+	tableOf(tableSettings, index(indexID, func(*Settings) []byte { return text("settings") })),
+	tableOf(tablePools, index(indexID, func(p *Pool) []byte { return text(p.Name) })),
+	tableOf(tableScaling, index(indexID, func(e *ScaleEvent) []byte { return number(e.Index) })),
+	ofJob(tableOf(tableFollows, index(indexID, func(f *Follow) []byte { return followKey(f.Namespace, f.Upstream, f.Job) })),
+		func(f *Follow) JobKey { return JobKey{f.Namespace, f.Upstream} }, indexID),
+	ofJob(tableOf(tableNotifications, notificationIndexes()...), (*Notification).JobKey, byJob),
+	tableOf(tableNotifyStats, index(indexID, func(*NotifyStats) []byte { return text("notifications") })),
+}
+
+func runIndexes() []*memdb.IndexSchema {
+	return []*memdb.IndexSchema{
+		index(indexID, func(r *Run) []byte { return text(r.ID) }),
+		index(byJob, func(r *Run) []byte { return entered(r.JobKey(), r.CreateIndex, r.ID) }),
+		index(byActive, func(r *Run) []byte {
+			if r.State.Ended() {
+				return nil
+			}
+			return entered(r.JobKey(), r.CreateIndex, r.ID)
+		}),
+		index(byReplacing, func(r *Run) []byte {
+			if r.Overlap != OverlapReplace || r.Opened || r.State.Ended() || len(r.Condition) == 0 {
+				return nil
+			}
+			return text(r.ID)
+		}),
+		index(byDeadline, func(r *Run) []byte {
+			if r.Deadline == 0 || r.Cancelling || r.State.Ended() {
+				return nil
+			}
+			return timed(r.Deadline, r.ID)
+		}),
+		index(bySlow, func(r *Run) []byte {
+			if r.SlowAt == 0 || r.Slow || r.State.Ended() {
+				return nil
+			}
+			return timed(r.SlowAt, r.ID)
+		}),
+	}
+}
+
+func shardIndexes() []*memdb.IndexSchema {
+	return []*memdb.IndexSchema{
+		index(indexID, func(s *Shard) []byte { return shardKey(s.RunID, s.Task, s.Index) }),
+		index(byNode, func(s *Shard) []byte {
+			if !s.State.Held() {
+				return nil
+			}
+			return heldKey(s.Current.Node, shardKey(s.RunID, s.Task, s.Index))
+		}),
+		index(byPending, func(s *Shard) []byte {
+			if s.State != ShardPending {
+				return nil
+			}
+			return timed(s.Line, shardKey(s.RunID, s.Task, s.Index))
+		}),
+	}
 }
 
 // notificationIndexes orders all notifications by their numbers, and the pending
@@ -192,65 +267,4 @@ func notificationIndexes() []*memdb.IndexSchema {
 			return number(n.Seq)
 		}),
 	}
-}
-
-// Keys are texts ended by a zero byte, which no name may contain, and big-endian
-// numbers: they sort as their parts do, and a part is a prefix.
-
-// The store holds every key for as long as its row: each is allocated once, at its
-// size.
-
-const numberSize = 8
-
-func text(s string) []byte { return appendText(make([]byte, 0, len(s)+1), s) }
-
-func appendText(b []byte, s string) []byte { return append(append(b, s...), 0) }
-
-func number(n uint64) []byte { return appendNumber(make([]byte, 0, numberSize), n) }
-
-func appendNumber(b []byte, n uint64) []byte { return binary.BigEndian.AppendUint64(b, n) }
-
-// timeNumber sorts times before 1970 first.
-func timeNumber(t Time) uint64 { return uint64(t) ^ 1<<63 }
-
-func timeKey(t Time) []byte { return number(timeNumber(t)) }
-
-func jobKey(k JobKey) []byte { return textsKey(k.Namespace, k.Name, 0) }
-
-// textsKey is two texts, and room for so much more.
-func textsKey(a, b string, room int) []byte {
-	return appendText(appendText(make([]byte, 0, len(a)+len(b)+2+room), a), b)
-}
-
-func versionKey(k JobKey, v uint64) []byte {
-	return appendNumber(textsKey(k.Namespace, k.Name, numberSize), v)
-}
-
-func cursorKey(k JobKey, schedule int) []byte { return versionKey(k, uint64(schedule)) }
-
-func fireKey(k JobKey, t Time) []byte { return versionKey(k, timeNumber(t)) }
-
-func followKey(namespace, upstream, job string) []byte {
-	return appendText(textsKey(namespace, upstream, len(job)+1), job)
-}
-
-func taskKey(run, task string) []byte { return textsKey(run, task, 0) }
-
-func shardKey(run, task string, i int) []byte {
-	return appendNumber(textsKey(run, task, numberSize), uint64(i))
-}
-
-// timed is a key behind an instant.
-func timed[K string | []byte](t Time, key K) []byte {
-	return append(appendNumber(make([]byte, 0, numberSize+len(key)), timeNumber(t)), key...)
-}
-
-// heldKey is a shard's key behind the node that holds it.
-func heldKey(node string, shard []byte) []byte {
-	return append(appendText(make([]byte, 0, len(node)+1+len(shard)), node), shard...)
-}
-
-// entered is the key of a job's row behind the index at which it entered the log.
-func entered(k JobKey, index uint64, id string) []byte {
-	return append(appendNumber(textsKey(k.Namespace, k.Name, numberSize+len(id)), index), id...)
 }

@@ -29,8 +29,9 @@ type state struct {
 	whole sync.RWMutex
 	// index of the last entry applied.
 	index atomic.Uint64
-	// graphs belongs to Apply.
+	// graphs and draft belong to Apply.
 	graphs graphs
+	draft  *draft
 	// abandoned is closed when a restore has replaced this state.
 	abandoned chan struct{}
 }
@@ -49,7 +50,7 @@ func newState() *state {
 	if err != nil {
 		panic("fsm: " + err.Error()) // the schema is a constant of this package
 	}
-	return &state{db: db, abandoned: make(chan struct{})}
+	return &state{db: db, draft: newDraft(), abandoned: make(chan struct{})}
 }
 
 // Index returns the index of the last applied entry. Any goroutine may call it.
@@ -102,7 +103,9 @@ func (s *Store) Apply(entry *raft.Log) any {
 func (s *Store) applyEntry(st *state, entry *raft.Log) any {
 	st.whole.Lock()
 	defer st.whole.Unlock()
+	st.draft.begin(st.db.Txn(false))
 	answer := s.applyData(st, entry.Index, entry.Data)
+	st.draft.commit(st.db)
 	if s.fault == nil {
 		st.index.Store(entry.Index)
 	}
@@ -128,8 +131,7 @@ func (s *Store) applyData(st *state, index uint64, data []byte) any {
 	return results
 }
 
-// applyOne applies one command in a transaction of its own, so that a refusal
-// leaves nothing behind.
+// applyOne applies one command. A refusal leaves nothing of it behind.
 func (s *Store) applyOne(st *state, index uint64, command []byte) Result {
 	if s.fault != nil {
 		return Result{Err: s.fault} // an earlier command of the same batch
@@ -145,16 +147,16 @@ func (s *Store) applyOne(st *state, index uint64, command []byte) Result {
 		}
 		return s.fail(index, fmt.Errorf("%w: opcode %d version %d; install the version of rota that wrote it", ErrUnknownOpcode, e.op, e.version))
 	}
-	c := &change{View{txn: st.db.Txn(true), index: index}, &st.graphs}
+	c := &change{View{txn: st.draft.base, index: index, draft: st.draft}, &st.graphs}
 	value, err := d.apply(c, e.body)
 	if err != nil {
-		c.txn.Abort()
+		st.draft.drop()
 		if errors.Is(err, ErrMalformed) {
 			return s.fail(index, err)
 		}
 		return Result{Err: err}
 	}
-	c.txn.Commit()
+	st.draft.keep()
 	return Result{Value: value}
 }
 

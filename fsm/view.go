@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"bytes"
 	"iter"
 
 	"github.com/hashicorp/go-memdb"
@@ -12,6 +13,8 @@ type View struct {
 	txn   *memdb.Txn
 	watch memdb.WatchSet
 	index uint64
+	// draft has what the entry that is being applied has written; nil otherwise.
+	draft *draft
 }
 
 // Index is the log index up to which the view has applied.
@@ -19,10 +22,12 @@ func (v *View) Index() uint64 { return v.index }
 
 // get returns the object of that key, or nil.
 func get[T any](v *View, table string, key []byte) *T {
-	ch, obj, err := v.txn.FirstWatch(table, indexID, key)
-	if err != nil {
-		panic("fsm: " + err.Error()) // the schema and the keys are ours: a typo in this package
+	if v.draft != nil {
+		obj, _ := v.draft.get(table, key).(*T)
+		return obj
 	}
+	ch, obj, err := v.txn.FirstWatch(table, indexID, key)
+	must(err)
 	if v.watch != nil {
 		v.watch.Add(ch)
 	}
@@ -37,8 +42,9 @@ func get[T any](v *View, table string, key []byte) *T {
 func scan[T any](v *View, table, index string, prefix []byte) iter.Seq[*T] {
 	return func(yield func(*T) bool) {
 		it, err := v.txn.Get(table, index+"_prefix", prefix)
-		if err != nil {
-			panic("fsm: " + err.Error())
+		must(err)
+		if v.draft != nil {
+			it = v.draft.over(it, table, index, prefix, func(key []byte) bool { return bytes.HasPrefix(key, prefix) })
 		}
 		if v.watch != nil {
 			v.watch.Add(it.WatchCh())
@@ -55,15 +61,14 @@ func scan[T any](v *View, table, index string, prefix []byte) iter.Seq[*T] {
 func from[T any](v *View, table, index string, start []byte) iter.Seq[*T] {
 	return func(yield func(*T) bool) {
 		it, err := v.txn.LowerBound(table, index, start)
-		if err != nil {
-			panic("fsm: " + err.Error())
+		must(err)
+		if v.draft != nil {
+			it = v.draft.over(it, table, index, nil, func(key []byte) bool { return bytes.Compare(key, start) >= 0 })
 		}
 		if v.watch != nil {
 			// A lower bound cannot be watched: watch the whole index.
 			all, err := v.txn.Get(table, index+"_prefix", []byte(nil))
-			if err != nil {
-				panic("fsm: " + err.Error())
-			}
+			must(err)
 			v.watch.Add(all.WatchCh())
 		}
 		for obj := it.Next(); obj != nil; obj = it.Next() {
