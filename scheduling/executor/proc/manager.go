@@ -56,6 +56,7 @@ type Manager struct {
 	journal *journal
 	forkers *forkers
 	orphans *orphans
+	watch   *watch // of pipes
 	groups  *cgroup.Tree
 	null    *os.File
 
@@ -126,6 +127,9 @@ func (m *Manager) open(ctx context.Context, dir string) (err error) {
 	if m.orphans, err = newOrphans(); err != nil {
 		return err
 	}
+	if m.watch, err = newWatch(); err != nil {
+		return err
+	}
 	var records []record
 	var skipped int
 	if m.journal, records, skipped, err = openJournal(ctx, dir); err != nil {
@@ -150,6 +154,9 @@ func (m *Manager) release() {
 		if err := m.journal.close(); err != nil {
 			m.log.Warn("closing the journal", "error", err)
 		}
+	}
+	if m.watch != nil {
+		m.watch.close()
 	}
 	if m.orphans != nil {
 		m.orphans.close()

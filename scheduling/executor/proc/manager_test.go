@@ -184,16 +184,10 @@ func TestExecAfterExpiryIsKilled(t *testing.T) {
 		t.Fatal(r.err)
 	}
 	a.grace = time.Hour
-	if err := h.takeOver(a, req.withExpiry(r.at), r); err != nil {
-		t.Fatal(err)
-	}
+	h.Manager.run(a, req.withExpiry(r.at), r)
 	if got := h.result(); got.Outcome != Killed || got.Reason != ReasonExpired || got.Signal != "SIGKILL" {
 		t.Errorf("result %+v, want killed because expired", got)
 	}
-}
-
-func (h *harness) takeOver(a *attempt, req StartRequest, r forkReply) error {
-	return h.Manager.run(a, req, r)
 }
 
 func TestForget(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,13 +25,24 @@ const (
 // thousand silent programs hold none.
 var copyBuffers = sync.Pool{New: func() any { return new([copyBytes]byte) }}
 
-// pipe carries one stream of one attempt into its output.
+// pipe carries one stream of one attempt into its output. It is watched until the
+// program prints something, and has a goroutine that copies from then on. The
+// program's end stays open here too: that nobody can write any more is of no
+// interest before the attempt ends, and would only wake us.
 type pipe struct {
-	r        *os.File
-	w        int // the program's end; -1 once closed here
-	to       *output
-	stream   *streamFiles
-	chatty   *atomic.Int32 // how many streams are past their limit
+	fd     int // our end; -1 once a file is made of it
+	w      int // the program's end
+	to     *output
+	stream *streamFiles
+	chatty *atomic.Int32 // how many streams are past their limit
+
+	watch *watch
+	key   uint64
+
+	mu   sync.Mutex
+	over bool     // taken over by finish
+	r    *os.File // our end, while it is copied from
+
 	finished chan struct{} // closed by finish: take what is there and end
 	done     chan struct{} // closed when the copying has ended
 }
@@ -48,32 +58,48 @@ func newPipe(to *output, stream *streamFiles) (*pipe, error) {
 		unix.Close(fds[1])
 		return nil, fmt.Errorf("pipe for %s: %w", stream.name, err)
 	}
-	return &pipe{
-		r: os.NewFile(uintptr(fds[0]), string(stream.name)), w: fds[1],
-		to: to, stream: stream, chatty: new(atomic.Int32),
-		finished: make(chan struct{}), done: make(chan struct{}),
-	}, nil
+	return &pipe{fd: fds[0], w: fds[1], to: to, stream: stream, chatty: new(atomic.Int32)}, nil
 }
 
-// closeWriter gives up our copy of the program's end, so that the end of the
-// last program that holds it is seen.
-func (p *pipe) closeWriter() {
-	if p.w >= 0 {
-		unix.Close(p.w)
-		p.w = -1
+// close lets go of both ends.
+func (p *pipe) close() {
+	unix.Close(p.w)
+	if p.r != nil {
+		p.r.Close()
+	} else {
+		unix.Close(p.fd)
 	}
 }
 
-// abandon closes a pipe that was never copied from.
-func (p *pipe) abandon() {
-	p.closeWriter()
-	p.r.Close()
+// begin takes what comes. finish must follow.
+func (p *pipe) begin(w *watch) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.watch = w
+	var err error
+	if p.key, err = w.add(p.fd, p.ready); err != nil {
+		p.copyLocked() // as well, and dearer
+	}
 }
 
-// copy runs until every writer is gone or finish is called.
+// ready is told that there is something in the pipe.
+func (p *pipe) ready() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.over {
+		p.copyLocked()
+	}
+}
+
+func (p *pipe) copyLocked() {
+	p.r, p.fd = os.NewFile(uintptr(p.fd), string(p.stream.name)), -1
+	p.finished, p.done = make(chan struct{}), make(chan struct{})
+	go p.copy()
+}
+
+// copy runs until finish is called.
 func (p *pipe) copy() {
 	defer close(p.done)
-	defer p.r.Close()
 	raw, err := p.r.SyscallConn()
 	if err != nil {
 		return // not reached: only a closed file has none
@@ -94,7 +120,7 @@ func (p *pipe) copy() {
 			return !again
 		})
 		if err != nil { // the deadline that finish sets
-			p.drain(raw)
+			_ = raw.Control(func(fd uintptr) { p.drain(int(fd)) })
 			return
 		}
 		if n <= 0 {
@@ -146,25 +172,36 @@ func (p *pipe) pause(owed time.Duration) time.Duration {
 
 // drain takes what the pipe holds and no more: a daemon that escaped may still
 // be writing.
-func (p *pipe) drain(raw syscall.RawConn) {
-	_ = raw.Control(func(fd uintptr) {
-		left, err := unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0)
-		if err != nil {
-			left = copyBytes
+func (p *pipe) drain(fd int) {
+	n, _, again := p.chunk(fd)
+	if n == 0 || again {
+		return // as most are
+	}
+	left, err := unix.FcntlInt(uintptr(fd), unix.F_GETPIPE_SZ, 0)
+	if err != nil {
+		left = copyBytes
+	}
+	for left -= n; left > 0; left -= n {
+		if n, _, again = p.chunk(fd); n == 0 || again {
+			return
 		}
-		for left > 0 {
-			n, _, again := p.chunk(int(fd))
-			if n == 0 || again {
-				return
-			}
-			left -= n
-		}
-	})
+	}
 }
 
-// finish stores what the dead programs left in the pipe and ends the copying.
+// finish stores what the dead programs left in the pipe, ends the copying and closes
+// the pipe.
 func (p *pipe) finish() {
-	close(p.finished)
-	_ = p.r.SetReadDeadline(time.Unix(1, 0)) // fails where the copying is over already
-	<-p.done
+	p.mu.Lock()
+	p.over = true
+	copied := p.r != nil
+	p.mu.Unlock()
+	if copied {
+		close(p.finished)
+		_ = p.r.SetReadDeadline(past) // fails where the copying has failed already
+		<-p.done
+	} else {
+		p.watch.drop(p.key)
+		p.drain(p.fd)
+	}
+	p.close()
 }

@@ -116,7 +116,8 @@ func (m *Manager) launch(ctx context.Context, a *attempt, req StartRequest) erro
 		m.endSoon(a, a.failedStart(explain(job.path, req, r.err)))
 		return nil
 	}
-	return m.run(a, req, r)
+	m.run(a, req, r)
+	return nil
 }
 
 // fork makes the process, or an init that does. The error is one of a kernel that
@@ -175,7 +176,7 @@ func lastLook(ctx context.Context, a *attempt, req StartRequest) error {
 }
 
 // run takes over what the fork has made.
-func (m *Manager) run(a *attempt, req StartRequest, r forkReply) error {
+func (m *Manager) run(a *attempt, req StartRequest, r forkReply) {
 	_ = unix.SetNonblock(r.pidfd, true) // fails never on a descriptor just made
 	a.started(kin{session: r.pid, mark: m.mark(a.id)}, os.NewFile(uintptr(r.pidfd), "pidfd"), req.Timeout)
 	if expired(req, r.at) {
@@ -183,11 +184,9 @@ func (m *Manager) run(a *attempt, req StartRequest, r forkReply) error {
 		a.hurry()
 	}
 	for _, p := range a.pipes {
-		p.closeWriter()
-		go p.copy()
+		p.begin(m.watch)
 	}
 	go func() { m.end(a, a.supervise()) }()
-	return nil
 }
 
 // openPipes makes the pipes, which belong to whom the program runs as: it may
@@ -212,7 +211,7 @@ func (a *attempt) openPipes(cred *syscall.Credential) error {
 // abandon closes what a start that came to nothing has opened.
 func (a *attempt) abandon() {
 	for _, p := range a.pipes {
-		p.abandon()
+		p.close()
 	}
 	a.pipes = nil
 	a.mu.Lock()
