@@ -48,8 +48,14 @@ func (w *warnings) ofPools(v *fsm.View, specs []fsm.JobSpec, pools []fsm.PoolRes
 		if !result.Changed || result.Created {
 			continue
 		}
-		limits[result.Name] = result.Limit
-		if pool := v.Pool(result.Name); pool != nil && pool.Used > result.Limit {
+		pool := v.Pool(result.Name)
+		if pool == nil {
+			continue
+		}
+		if pool.Jobs > 0 {
+			limits[pool.Name] = result.Limit
+		}
+		if pool.Used > result.Limit {
 			w.addf("pool %s: %d of it are in use, and its limit is %d now; what runs goes on, and nothing more of it starts until less is in use",
 				pool.Name, pool.Used, result.Limit)
 		}

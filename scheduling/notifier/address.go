@@ -7,22 +7,29 @@ import (
 	"github.com/rota-scheduler/rota/fsm"
 )
 
-// addressed returns a notification as it is to be delivered now: to the receiver
-// that its event was told to, or, if a newer version of the job has changed that
-// notify block, by the block as it is now. A wrong URL can so be corrected for what
-// waits. A block that stands in the new version as it was, at whatever place, has
-// not changed; one that is gone, or of another kind, or tells of other events, is
+// addresses finds the receivers of notifications in one view. To look at the content
+// of a job takes decoding it, so each is looked at once.
+type addresses struct {
+	v      *fsm.View
+	blocks map[fsm.JobKey][]fsm.Notify
+}
+
+func newAddresses(v *fsm.View) *addresses {
+	return &addresses{v: v, blocks: map[fsm.JobKey][]fsm.Notify{}}
+}
+
+// of returns a notification as it is to be delivered now: to the receiver that its
+// event was told to, or, if a newer version of the job has changed that notify
+// block, by the block as it is now. A wrong URL can so be corrected for what waits.
+// A block that stands in the new version as it was, at whatever place, has not
+// changed; one that is gone, or of another kind, or tells of other events, is
 // another one, and so is any block of a job that is gone.
-func addressed(v *fsm.View, n *fsm.Notification) *fsm.Notification {
-	job := v.Job(n.JobKey())
+func (a *addresses) of(n *fsm.Notification) *fsm.Notification {
+	job := a.v.Job(n.JobKey())
 	if job == nil || job.Deleting || job.Version <= n.Version || n.Target == nil {
 		return n
 	}
-	version := v.Version(n.JobKey(), job.Version)
-	if version == nil {
-		return n
-	}
-	blocks := version.Spec().Notify
+	blocks := a.blocksOf(job)
 	if n.Block >= len(blocks) {
 		return n
 	}
@@ -34,4 +41,13 @@ func addressed(v *fsm.View, n *fsm.Notification) *fsm.Notification {
 	corrected := *n
 	corrected.Target, corrected.To = now, now.To()
 	return &corrected
+}
+
+func (a *addresses) blocksOf(job *fsm.Job) []fsm.Notify {
+	blocks, known := a.blocks[job.Key()]
+	if version := a.v.Version(job.Key(), job.Version); !known && version != nil {
+		blocks = version.Spec().Notify
+	}
+	a.blocks[job.Key()] = blocks
+	return blocks
 }

@@ -113,7 +113,7 @@ func (c *courier) begin(ctx context.Context, v *fsm.View) (wake fsm.Time) {
 	if v.Settings().CheckFormat(fsm.OpRecordDeliveries) != nil {
 		return 0 // nothing could be recorded yet; the settings are watched
 	}
-	now := c.cfg.Now()
+	now, addresses := c.cfg.Now(), newAddresses(v)
 	for n := range v.DueNotifications() {
 		if n.NextAt > now {
 			return earliest(wake, n.NextAt)
@@ -124,7 +124,7 @@ func (c *courier) begin(ctx context.Context, v *fsm.View) (wake fsm.Time) {
 		if c.busy[n.Seq] {
 			continue
 		}
-		n = addressed(v, n)
+		n = addresses.of(n)
 		if until := c.restsUntil(n, now); until != 0 {
 			wake = earliest(wake, until)
 			continue
