@@ -69,6 +69,9 @@ type Node struct {
 	// Gossip is what the answering node's gossip says: alive, suspect, failed
 	// or left; empty if it does not know the node.
 	Gossip string `json:"gossip,omitempty"`
+	// Namesakes are the HTTP addresses of other live nodes with the same name: they
+	// are refused until they get another, as far as the answering node knows.
+	Namesakes []string `json:"namesakes,omitempty"`
 	// Running and Armed count the attempts that the node holds.
 	Running int `json:"running"`
 	Armed   int `json:"armed"`

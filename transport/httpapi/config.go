@@ -75,6 +75,9 @@ type Cluster interface {
 	// Gossip holds, by node ID, what this node's gossip says of each:
 	// "alive", "suspect", "failed" or "left".
 	Gossip() map[string]string
+	// Namesakes holds, by node ID, the HTTP addresses of the other live nodes that
+	// have its name, as far as this node's gossip knows.
+	Namesakes() map[string][]string
 	// Health holds, by node ID, the nodes that are not well by the leader's own
 	// contact with them: "suspect" or "down".
 	Health() map[string]string

@@ -340,6 +340,10 @@ func (c fakeCluster) Voters() map[string]bool { return map[string]bool{"id-1": t
 
 func (c fakeCluster) Gossip() map[string]string { return map[string]string{"id-2": "suspect"} }
 
+func (c fakeCluster) Namesakes() map[string][]string {
+	return map[string][]string{"id-2": {"127.0.0.1:99"}}
+}
+
 func (c fakeCluster) Health() map[string]string {
 	return map[string]string{"id-3": "down", "id-4": "suspect"}
 }

@@ -20,6 +20,7 @@ type cluster struct {
 	leader string
 	voters map[string]bool
 	gossip map[string]string
+	same   map[string][]string
 	health map[string]string
 	loads  map[string]api.NodeLoad
 }
@@ -27,7 +28,7 @@ type cluster struct {
 func (a *API) cluster(ctx context.Context) cluster {
 	leader, _ := a.cfg.Cluster.Leader()
 	c := a.cfg.Cluster
-	return cluster{leader.ID, c.Voters(), c.Gossip(), c.Health(), c.Loads(ctx)}
+	return cluster{leader.ID, c.Voters(), c.Gossip(), c.Namesakes(), c.Health(), c.Loads(ctx)}
 }
 
 // listNodes serves GET /v1/nodes, in the order of their names.
@@ -55,7 +56,7 @@ func (a *API) listNodes(r *http.Request) (reader, error) {
 
 func (c *cluster) nodeOf(v *fsm.View, node *fsm.Node) api.Node {
 	row := api.Node{
-		Node: *node, Leader: node.ID == c.leader, Voter: c.voters[node.ID], Gossip: c.gossip[node.ID],
+		Node: *node, Leader: node.ID == c.leader, Voter: c.voters[node.ID], Gossip: c.gossip[node.ID], Namesakes: c.same[node.ID],
 		SetStatus: node.Status, Health: cmp.Or(c.health[node.ID], healthOK),
 	}
 	if load, known := c.loads[node.ID]; known {

@@ -31,6 +31,9 @@ func TestNodeStatusNow(t *testing.T) {
 		}
 	}
 	want(1, fsm.NodeReady, fsm.NodeReady, "ok")
+	if body := w.call("GET", "/v1/nodes", nil).Body.String(); strings.Count(body, `"namesakes":["127.0.0.1:99"]`) != 1 {
+		t.Errorf("the namesake of n2 is not listed once: %s", body)
+	}
 	want(3, fsm.NodeDown, fsm.NodeReady, "down")
 	want(4, fsm.NodeSuspect, fsm.NodeReady, "suspect")
 	set("id-3", fsm.NodeDraining)

@@ -141,6 +141,22 @@ func (a *Agent) Gossip() map[string]string {
 	return status
 }
 
+// Namesakes holds, by node ID, the HTTP addresses of the other live nodes that have
+// its name.
+func (a *Agent) Namesakes() map[string][]string {
+	others := map[string][]string{}
+	for _, c := range a.gossip.Conflicts() {
+		for _, m := range c.Members {
+			for _, other := range c.Members {
+				if other.ID != m.ID {
+					others[m.ID] = append(others[m.ID], other.HTTPAddr)
+				}
+			}
+		}
+	}
+	return others
+}
+
 // Propose commits a command; the store of this node then shows it.
 func (a *Agent) Propose(ctx context.Context, op fsm.Opcode, command any) (any, uint64, error) {
 	value, index, err := a.proposer.Propose(ctx, op, command)

@@ -34,7 +34,7 @@ func knownNodes(v *fsm.View) []*fsm.Node {
 // RTT is what this node knows of the round trips in the cluster.
 func (a *Agent) RTT() api.RTT {
 	d := a.gossip.Distances()
-	var out api.RTT
+	out := api.RTT{Nodes: []string{}, Milliseconds: [][]*float64{}, Regions: []api.RegionRTT{}}
 	nodes := knownNodes(a.store.Read())
 	for _, n := range nodes {
 		out.Nodes = append(out.Nodes, n.Name)
@@ -53,6 +53,7 @@ func (a *Agent) RTT() api.RTT {
 		}
 		out.Regions = append(out.Regions, r)
 	}
+	slices.SortFunc(out.Regions, func(a, b api.RegionRTT) int { return slices.Compare(a.Regions[:], b.Regions[:]) })
 	return out
 }
 

@@ -62,7 +62,7 @@ func someNodes() []api.Node {
 	return []api.Node{
 		{Node: fsm.Node{ID: "id1", Name: "n1", Status: fsm.NodeReady, HTTPAddr: "10.0.0.1:7700", Region: "cn-east", Zone: "a", Capacity: 100, Version: "1.2.3"}, Leader: true, Voter: true, Gossip: "alive", Running: 2, Armed: 1, Load: 11,
 			Measured: &api.NodeLoad{Average: 1.25, Cores: 4, MemoryTotal: 8 << 30, MemoryAvailable: 5 << 30, Weight: 11}},
-		{Node: fsm.Node{ID: "id2", Name: "n2", Status: fsm.NodeDraining, StatusSetBy: "ann@ops1", StatusSetAt: at(-4 * time.Minute), EvictAt: at(6 * time.Minute), HTTPAddr: "10.0.0.2:7700", Capacity: 100}, SetStatus: fsm.NodeDraining, Voter: true, Gossip: "suspect", Running: 3},
+		{Node: fsm.Node{ID: "id2", Name: "n2", Status: fsm.NodeDraining, StatusSetBy: "ann@ops1", StatusSetAt: at(-4 * time.Minute), EvictAt: at(6 * time.Minute), HTTPAddr: "10.0.0.2:7700", Capacity: 100}, SetStatus: fsm.NodeDraining, Voter: true, Gossip: "suspect", Namesakes: []string{"10.0.0.9:7700"}, Running: 3},
 		{Node: fsm.Node{ID: "id3", Name: "n3", Status: fsm.NodeDown, HTTPAddr: "10.0.0.3:7700", Capacity: 50}, SetStatus: fsm.NodeDraining},
 	}
 }

@@ -41,11 +41,19 @@ func nodesTable(nodes []api.Node, now time.Time) *render.Table {
 	for i := range nodes {
 		n := &nodes[i]
 		t.Add(render.Text(n.Name), render.Cell{Text: nodeStatus(n, now), Style: render.NodeStyle(n.Status)}, render.Text(setBy(n, now)),
-			render.Text(nodeRole(n)), render.Text(n.Gossip), render.Text(fmt.Sprintf("%d/%d", n.Load, n.Capacity)),
+			render.Text(nodeRole(n)), gossipCell(n), render.Text(fmt.Sprintf("%d/%d", n.Load, n.Capacity)),
 			render.Text(cpuOf(n.Measured)), render.Text(memoryOf(n.Measured)), render.Text(fmt.Sprint(n.Running)), render.Text(fmt.Sprint(n.Armed)),
 			render.Text(strings.Trim(n.Region+"/"+n.Zone, "/")), render.Text(n.Limits), render.Text(n.HTTPAddr), render.Text(n.Version))
 	}
 	return t
+}
+
+// gossipCell is what gossip says of a node, and who else has its name.
+func gossipCell(n *api.Node) render.Cell {
+	if len(n.Namesakes) == 0 {
+		return render.Text(n.Gossip)
+	}
+	return render.Cell{Text: n.Gossip + ", NAME ALSO OF " + strings.Join(n.Namesakes, ", "), Style: render.Bad}
 }
 
 // cpuOf is how many processes want a core, of how many cores.

@@ -14,7 +14,8 @@ func (a *app) pauseCommand() *cobra.Command {
 		Use:   "pause JOB",
 		Short: "Start nothing more of a job until it is resumed",
 		Long: `Pauses a job. The command ends when nothing more will start. What runs already
-goes on. Instants at which a paused job is due are recorded as skipped.`,
+goes on. Instants at which a paused job is due are recorded as skipped. So are those
+of the next 5.5 seconds, which nodes hold already, even if it is resumed at once.`,
 		Args: cobra.ExactArgs(1),
 		RunE: a.withClient(func(cmd *cobra.Command, client *api.Client, args []string) error {
 			job, err := client.PauseJob(cmd.Context(), a.key(args[0]), wait)
