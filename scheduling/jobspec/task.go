@@ -74,18 +74,22 @@ func (j *jobBlock) decodeTask(block *hcl.Block) {
 		f.fail("args")
 		f.fail("url")
 	}
+	f.decodeBlocks(&task)
+	j.spec.Tasks = append(j.spec.Tasks, task)
+	j.tasks = append(j.tasks, f)
+}
+
+func (f *taskBlock) decodeBlocks(task *fsm.Task) {
 	for _, inner := range f.blocks {
 		switch inner.Type {
 		case "retry":
-			f.decodeRetry(inner, &task)
+			f.decodeRetry(inner, task)
 		case "shards":
-			f.decodeShards(inner, &task)
+			f.decodeShards(inner, task)
 		default:
 			f.decodePlacing(inner, &task.Placing, f.placing)
 		}
 	}
-	j.spec.Tasks = append(j.spec.Tasks, task)
-	j.tasks = append(j.tasks, f)
 }
 
 // maxMemory keeps a size from passing what a number of bytes can be.

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rota-scheduler/rota/scheduling/executor/supervisor"
 )
@@ -37,8 +38,13 @@ A node that joins later leaves --bootstrap-expect out.`,
 			return supervise(cmd, cfg)
 		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&file, "config", "", "read settings from this HCL `FILE`; flags win over it")
+	cmd.Flags().StringVar(&file, "config", "", "read settings from this HCL `FILE`; flags win over it")
+	cfg.addFlags(cmd.Flags())
+	return cmd
+}
+
+// addFlags adds the flags that set the fields of a Config, with their defaults.
+func (cfg *Config) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&cfg.Name, "name", "", "the node's name, unique in the cluster (default: the host name)")
 	f.StringVar(&cfg.DataDir, "data-dir", "", "folder for this node's state")
 	f.StringVar(&cfg.Bind, "bind", "127.0.0.1", "`IP` to listen on")
@@ -59,5 +65,4 @@ A node that joins later leaves --bootstrap-expect out.`,
 	f.BoolVar(&cfg.LeaveOnStop, "leave-on-stop", false, "leave the cluster for good when stopped")
 	f.DurationVar(&cfg.Drain, "drain", 0, "when stopped, take no more work and let what runs go on for up to this `SPAN`")
 	f.BoolVar(&cfg.Dev, "dev", false, "run one node that is a cluster by itself, its data in a temporary folder")
-	return cmd
 }

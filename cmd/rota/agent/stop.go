@@ -108,16 +108,21 @@ func (a *Agent) shutdown(ctx context.Context) error {
 	if a.raft != nil {
 		bounded(raftStopTimeout, a.raft.Shutdown)
 	}
+	return errors.Join(append(errs, a.release())...)
+}
+
+// release lets go of connections to other nodes and, last, of the data dir.
+func (a *Agent) release() error {
 	for _, f := range a.forwarders {
 		f.Close()
 	}
 	if a.caller != nil {
 		a.caller.Close()
 	}
-	if a.unlock != nil {
-		errs = append(errs, a.unlock())
+	if a.unlock == nil {
+		return nil
 	}
-	return errors.Join(errs...)
+	return a.unlock()
 }
 
 // retreat tells the leader that nothing more is to be armed here, and gives back
