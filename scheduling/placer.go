@@ -74,12 +74,20 @@ func (l *Leader) planPending(v, quiet *fsm.View, cluster *Cluster) placing {
 	var p placing
 	now := cluster.now
 	full := noRoom{}
+	var run *fsm.Run // that of the shard before: they come run by run
 	for s := range v.Pending() {
 		if len(p.placements) == maxPlacements {
 			break
 		}
+		if run == nil || run.ID != s.RunID {
+			run = quiet.Run(s.RunID)
+		}
+		if full.now(run, s, nil, now) { // what nothing is asked of has most room
+			p.stuck = true
+			continue
+		}
 		rules := l.rules.of(quiet, s.JobKey(), s.Version, s.Task)
-		if full.now(s, rules, now) {
+		if full.now(run, s, rules, now) {
 			p.stuck = true
 			continue
 		}
@@ -87,7 +95,6 @@ func (l *Leader) planPending(v, quiet *fsm.View, cluster *Cluster) placing {
 			p.stranded = append(p.stranded, s.Ref())
 			continue
 		}
-		run := quiet.Run(s.RunID)
 		if run == nil || run.Cancelling || len(run.WaitsFor) > 0 {
 			continue
 		}
@@ -125,8 +132,8 @@ func (l *Leader) planPending(v, quiet *fsm.View, cluster *Cluster) placing {
 }
 
 // noRoom holds, for each rules, the least weight for which no node had room at once
-// in this pass. A task of thousands of shards must not cost a search of the cluster
-// for each of them at every end of one.
+// in this pass. Thousands of shards, or of tasks of one run, must not cost a search of
+// the cluster for each of them at every end of one.
 type noRoom map[*Rules]int
 
 func (n noRoom) note(run *fsm.Run, r *Request, now fsm.Time) {
@@ -138,18 +145,18 @@ func (n noRoom) note(run *fsm.Run, r *Request, now fsm.Time) {
 	}
 }
 
-// now says whether a shard that could start at once surely finds no place. A gate
-// is looked at in any case: it may be past its deadline.
-func (n noRoom) now(s *fsm.Shard, rules *Rules, now fsm.Time) bool {
-	if s.Index == 0 || s.NotBefore > now || s.NodeID != "" {
+// now says whether a shard that could start at once surely finds no place. A gate is
+// looked at in any case: it may be past its deadline. So is the first shard of what
+// has waited for long: room may have to be kept for it.
+func (n noRoom) now(run *fsm.Run, s *fsm.Shard, rules *Rules, now fsm.Time) bool {
+	least, known := n[rules]
+	if !known || s.Weight < least || s.NotBefore > now || s.NodeID != "" {
 		return false
 	}
-	for _, r := range []*Rules{rules, nil} { // what nothing is asked of has most room
-		if least, known := n[r]; known && s.Weight >= least {
-			return true
-		}
+	if run == nil || run.Cancelling || !run.Opened {
+		return false
 	}
-	return false
+	return s.Index > 0 || s.Line > fsm.Aged(now)
 }
 
 // stranded says whether a shard waits for a node that has gone for good.

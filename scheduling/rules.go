@@ -61,11 +61,11 @@ func (r *Rules) counts() bool { return r != nil && (r.maxPerNode > 0 || len(r.sp
 type ruleBook struct {
 	mu   sync.Mutex
 	kept map[ruleKey]compiledRules
-	// last is what was asked for last, at lastIndex: the shards of a task come one
-	// after the other.
-	last      ruleKey
-	lastIndex uint64
-	lastRules *Rules
+	// last is the version that was asked for last, of the state lastIndex: the tasks
+	// of a run, and their shards, come one after the other.
+	last        versionKey
+	lastIndex   uint64
+	lastContent *fsm.JobVersion
 }
 
 // compiledRules are rules with what they were compiled from: a job that was
@@ -75,39 +75,67 @@ type compiledRules struct {
 	rules *Rules
 }
 
-type ruleKey struct {
+type versionKey struct {
 	job     fsm.JobKey
 	version uint64
-	task    string
+}
+
+// ruleKey names a task of a version; no task: those that ask nothing by themselves.
+type ruleKey struct {
+	versionKey
+	task string
 }
 
 func newRuleBook() *ruleBook { return &ruleBook{kept: map[ruleKey]compiledRules{}} }
 
-// of returns the rules of a task in one version of its job.
+// of returns the rules of a task in one version of its job. Tasks that ask nothing by
+// themselves share those of their job, and so what was found out about them.
 func (b *ruleBook) of(v *fsm.View, job fsm.JobKey, version uint64, task string) *Rules {
-	key := ruleKey{job, version, task}
+	key := ruleKey{versionKey{job, version}, task}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if key == b.last && v.Index() == b.lastIndex {
-		return b.lastRules
+	if key.versionKey != b.last || v.Index() != b.lastIndex {
+		b.last, b.lastIndex, b.lastContent = key.versionKey, v.Index(), v.Version(job, version)
 	}
-	content := v.Version(job, version)
+	content := b.lastContent
 	if content == nil {
 		return nil // gone: what is of it is about to go as well
 	}
-	found, known := b.kept[key]
-	if !known || found.from != content {
-		spec := content.Spec()
-		t := spec.Task(task)
-		if t == nil {
-			return nil
-		}
-		found = compiledRules{content, compileRules(spec, t)}
-		if len(b.kept) >= maxCompiled {
-			clear(b.kept)
-		}
-		b.kept[key] = found
+	if found, known := b.kept[key]; known && found.from == content {
+		return found.rules
 	}
-	b.last, b.lastIndex, b.lastRules = key, v.Index(), found.rules
-	return found.rules
+	spec := content.Spec()
+	t := spec.Task(task)
+	if t == nil {
+		return nil
+	}
+	rules := b.compile(key, content, spec, t)
+	b.keep(key, compiledRules{content, rules})
+	return rules
+}
+
+// compile makes the rules of a task, or finds those of its job.
+func (b *ruleBook) compile(key ruleKey, content *fsm.JobVersion, spec *fsm.JobSpec, t *fsm.Task) *Rules {
+	if asks(t) {
+		return compileRules(spec, t)
+	}
+	key.task = ""
+	if found, known := b.kept[key]; known && found.from == content {
+		return found.rules
+	}
+	rules := compileRules(spec, t)
+	b.keep(key, compiledRules{content, rules})
+	return rules
+}
+
+// asks says whether a task asks more of its nodes than its job does.
+func asks(t *fsm.Task) bool {
+	return t.MaxPerNode > 0 || len(t.Constraints)+len(t.Affinities)+len(t.Spreads) > 0
+}
+
+func (b *ruleBook) keep(key ruleKey, rules compiledRules) {
+	if len(b.kept) >= maxCompiled {
+		clear(b.kept)
+	}
+	b.kept[key] = rules
 }
