@@ -134,6 +134,7 @@ func TestBurst(t *testing.T) {
 	at := time.Now().Add(time.Duration(size(8, 4)) * time.Second).Truncate(time.Second)
 	task := fsm.Task{Name: "t", Driver: fsm.DriverExec, Command: "/bin/true"}
 	put(t, c.Client(0), specs(jobs, "burst", fsm.Schedule{At: []fsm.Time{fsm.At(at)}}, task))
+	before := used(t, c)
 	var late []time.Duration
 	gently(t, "every job has run", func() error {
 		late = late[:0]
@@ -149,10 +150,11 @@ func TestBurst(t *testing.T) {
 		}
 		return nil
 	})
-	last := slices.Max(late)
+	last, spent := slices.Max(late), used(t, c).sub(before)
+	each := func(d time.Duration) time.Duration { return (d / time.Duration(jobs)).Round(time.Microsecond) }
 	ideal := time.Duration(float64(jobs) / floor * float64(time.Second))
-	t.Logf("%d jobs due at once: last start %s after the instant, %.2f of what the floor of %.0f/s allows (bar: 1.5); %s",
-		jobs, last.Round(time.Millisecond), float64(last)/float64(ideal), floor, percentiles(late))
+	t.Logf("%d jobs due at once: last start %s after the instant, %.2f of what the floor of %.0f/s allows (bar: 1.5); %s; processor time a run: agents %s, supervisors %s, the program itself %s",
+		jobs, last.Round(time.Millisecond), float64(last)/float64(ideal), floor, percentiles(late), each(spent.agent), each(spent.supervisor), each(spent.jobs))
 }
 
 // TestTriggers: one-by-one triggers from sixteen clients, to the end of each run.

@@ -20,6 +20,10 @@ import (
 // that outlives everything else.
 type forkers struct {
 	jobs chan forkJob
+	// room holds who may get ready to fork. Of a thousand starts at once only so
+	// many then have a control group and pipes, and the next ones use the groups of
+	// those that have ended.
+	room chan struct{}
 	done sync.WaitGroup
 	size atomic.Int32
 }
@@ -57,7 +61,7 @@ type forkReply struct {
 }
 
 func newForkers(n int) *forkers {
-	f := &forkers{jobs: make(chan forkJob)}
+	f := &forkers{jobs: make(chan forkJob), room: make(chan struct{}, maxForkers)}
 	for range n {
 		f.grow()
 	}
@@ -125,6 +129,32 @@ func (j *forkJob) fork() (r forkReply) {
 	}
 	return r
 }
+
+// enter waits until there is room to get ready for a fork; leave must follow. When
+// ctx ends or the expiry comes before, it returns an error.
+func (f *forkers) enter(ctx context.Context, expiry int64) error {
+	select {
+	case f.room <- struct{}{}:
+		return nil
+	default:
+	}
+	var expired <-chan time.Time
+	if expiry != 0 {
+		t := time.NewTimer(time.Duration(expiry - Mono()))
+		defer t.Stop()
+		expired = t.C
+	}
+	select {
+	case f.room <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-expired:
+		return ErrExpired
+	}
+}
+
+func (f *forkers) leave() { <-f.room }
 
 // do forks on one of the threads and waits for the outcome; when ctx ends or the
 // expiry comes before a thread is free, nothing was forked. It must not be called

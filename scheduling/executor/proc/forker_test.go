@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -51,5 +52,29 @@ func TestForkersAreBounded(t *testing.T) {
 	}
 	if r := f.do(over, forkJob{}); !errors.Is(r.refused, context.Canceled) {
 		t.Errorf("reply %+v, want canceled", r)
+	}
+}
+
+func TestRoomToForkIsWaitedFor(t *testing.T) {
+	f := newForkers(1)
+	defer f.stop()
+	for range maxForkers {
+		if err := f.enter(t.Context(), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.enter(t.Context(), Mono()+int64(time.Millisecond)); !errors.Is(err, ErrExpired) {
+		t.Errorf("full until the expiry: %v", err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := f.enter(ended, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("full until the caller gave up: %v", err)
+	}
+	entered := make(chan error)
+	go func() { entered <- f.enter(t.Context(), Mono()+int64(time.Hour)) }()
+	f.leave()
+	if err := <-entered; err != nil {
+		t.Errorf("room again: %v", err)
 	}
 }

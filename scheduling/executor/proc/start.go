@@ -84,6 +84,15 @@ func (m *Manager) launch(ctx context.Context, a *attempt, req StartRequest) erro
 	if err := m.reach(ctx, req, job.path); err != nil {
 		return err
 	}
+	if err := m.forkers.enter(ctx, req.Expiry); err != nil {
+		return err
+	}
+	defer m.forkers.leave()
+	if a.group, err = m.group(&req); err != nil {
+		m.endSoon(a, a.failedStart(err.Error()))
+		return nil
+	}
+	job.group, a.limits = a.group, req.limits()
 	job.check = func() error { return lastLook(ctx, a, req) }
 	if err := a.openPipes(job.cred); err != nil {
 		return fmt.Errorf("%w: %w", ErrExhausted, err)
@@ -132,8 +141,8 @@ func (m *Manager) fork(ctx context.Context, a *attempt, req StartRequest, job fo
 	return m.confirm(a, req, m.forkers.do(ctx, job)), nil
 }
 
-// prepare works out what a fork needs: program, user, control group. An error is
-// a start failure.
+// prepare works out what a fork needs: program and user. An error is a start
+// failure.
 func (m *Manager) prepare(a *attempt, req *StartRequest) (job forkJob, err error) {
 	job = forkJob{argv: req.Argv, umask: req.Umask, expiry: req.Expiry}
 	if req.User != "" {
@@ -152,9 +161,7 @@ func (m *Manager) prepare(a *attempt, req *StartRequest) (job forkJob, err error
 	if req.Isolation != "" && m.isolation != nil {
 		return job, fmt.Errorf("isolation %q is not available on this node: %w", req.Isolation, m.isolation)
 	}
-	a.group, err = m.group(req)
-	job.group, a.limits = a.group, req.limits()
-	return job, err
+	return job, nil
 }
 
 func (m *Manager) mark(id string) string { return m.instance + "/" + id }
