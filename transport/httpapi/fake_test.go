@@ -51,7 +51,12 @@ func (c fakeCluster) TransferLeadership(context.Context) (api.Leader, error) {
 	return api.Leader{ID: "id-2", Name: "n2", HTTP: "127.0.0.1:7702"}, nil
 }
 
-func (c fakeCluster) Voters() map[string]bool { return map[string]bool{"id-1": true} }
+func (c fakeCluster) Voters() map[string]bool {
+	if c.w.voters.Load() > 1 {
+		return map[string]bool{"id-1": true, "id-9": true}
+	}
+	return map[string]bool{"id-1": true}
+}
 
 func (c fakeCluster) Gossip() map[string]string { return map[string]string{"id-2": "suspect"} }
 

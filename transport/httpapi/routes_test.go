@@ -246,6 +246,9 @@ func TestStatus(t *testing.T) {
 	wantError(t, w.call("GET", "/v1/leader", nil), 503, api.CodeNoLeader)
 	get[state](w, "/healthz")
 	rec := w.call("POST", "/v1/leader/transfer", nil)
+	wantError(t, rec, 409, api.CodeConflict, "no other node has a vote")
+	w.voters.Store(2)
+	rec = w.call("POST", "/v1/leader/transfer", nil)
 	wantError(t, rec, 504, api.CodeTimeout)
 	if strings.Contains(rec.Body.String(), "secret") {
 		t.Error("the answer tells of the inside")

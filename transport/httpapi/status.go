@@ -77,6 +77,11 @@ func (a *API) notTransferred(err error) error {
 		return fmt.Errorf("transferring the leadership: %w", err)
 	}
 	a.cfg.Logger.Warn("the leadership was not transferred", "error", err)
+	if len(a.cfg.Cluster.Voters()) == 1 {
+		return &answerError{http.StatusConflict, api.ErrorBody{
+			Code: api.CodeConflict, Message: "no other node has a vote, so none can lead; GET /v1/nodes shows who has, and a node that joins gets one after some ten seconds",
+		}}
+	}
 	return &answerError{http.StatusGatewayTimeout, api.ErrorBody{
 		Code: api.CodeTimeout, Message: "the leadership was not transferred; see GET /v1/leader, and try again in some seconds",
 	}}

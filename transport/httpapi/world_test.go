@@ -43,6 +43,7 @@ type world struct {
 	caughtUp   atomic.Bool
 	replaying  atomic.Bool
 	leaderless atomic.Bool
+	voters     atomic.Int32
 	logs       fakeLogs
 }
 
