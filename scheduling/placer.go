@@ -29,10 +29,12 @@ type placing struct {
 // place arms pending shards, and decides the fires that sit on no node.
 func (l *Leader) place(ctx context.Context) error {
 	for ctx.Err() == nil {
+		began := l.Clock.Mono()
 		ready := l.Leases.Changed()
 		v := l.Store.Watch()
 		quiet := l.Store.Read()
 		p := l.planPending(v, quiet, NewCluster(quiet, l.facts(), l.Clock.Now()))
+		planned := l.Clock.Mono()
 		switch {
 		case len(p.placements)+len(p.skip)+len(p.miss)+len(p.stranded) > 0:
 			l.commitPlacing(ctx, p)
@@ -42,8 +44,26 @@ func (l *Leader) place(ctx context.Context) error {
 		default:
 			l.wait(ctx, v, p.wake)
 		}
+		l.breathe(ctx, planned, planGap(time.Duration(planned-began)))
 	}
 	return nil
+}
+
+// planGap is the least time between two plans, after one that took so long. A plan
+// reads all that the nodes hold which have changed: when they hold thousands of
+// attempts and runs come by the hundred, it would be most of what a leader does.
+func planGap(took time.Duration) time.Duration { return min(4*took, 30*time.Millisecond) }
+
+// breathe returns when the gap since that instant (mono) is over, or ctx ends.
+func (l *Leader) breathe(ctx context.Context, since int64, gap time.Duration) {
+	gap -= time.Duration(l.Clock.Mono() - since)
+	if gap <= 0 {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(gap):
+	}
 }
 
 // watchRoom has the wait see what may make room: the ends of attempts, nodes, and
