@@ -118,25 +118,8 @@ func (l *Leader) planPending(v, quiet *fsm.View, cluster *Cluster) placing {
 		if run == nil || run.Cancelling || len(run.WaitsFor) > 0 {
 			continue
 		}
-		start := max(now, s.NotBefore)
-		if start > now.Add(fsm.Duration(l.Timing.Horizon)) {
-			p.wake = earliest(p.wake, s.NotBefore.Add(-fsm.Duration(l.Timing.Horizon)))
-			continue // a retry whose time has not come
-		}
-		if !run.Opened {
-			if l.decideUnplaced(quiet, run, s, now, &p) {
-				continue
-			}
-			if start = max(run.NotBefore, now); start > now.Add(fsm.Duration(l.Timing.Horizon)) {
-				p.wake = earliest(p.wake, run.NotBefore.Add(-fsm.Duration(l.Timing.Horizon)))
-				continue
-			}
-		}
-		if mustWait(quiet, run, s) {
-			p.stuck = true
-			if !run.Opened && run.NotBefore > now { // then it may be skipped
-				p.wake = earliest(p.wake, run.NotBefore)
-			}
+		start, ready := l.startOf(quiet, run, s, now, &p)
+		if !ready {
 			continue
 		}
 		req := requestFor(quiet, run, s, rules, start)
@@ -149,6 +132,35 @@ func (l *Leader) planPending(v, quiet *fsm.View, cluster *Cluster) placing {
 		full.note(run, req, now)
 	}
 	return p
+}
+
+// startOf returns when a pending shard is to start, now or within the horizon. One that
+// is not ready to be placed is noted in p: when to look at it again, that it waits, or
+// what was decided of it instead.
+func (l *Leader) startOf(quiet *fsm.View, run *fsm.Run, s *fsm.Shard, now fsm.Time, p *placing) (start fsm.Time, ready bool) {
+	horizon := fsm.Duration(l.Timing.Horizon)
+	start = max(now, s.NotBefore)
+	if start > now.Add(horizon) {
+		p.wake = earliest(p.wake, s.NotBefore.Add(-horizon))
+		return 0, false // a retry whose time has not come
+	}
+	if !run.Opened {
+		if l.decideUnplaced(quiet, run, s, now, p) {
+			return 0, false
+		}
+		if start = max(run.NotBefore, now); start > now.Add(horizon) {
+			p.wake = earliest(p.wake, run.NotBefore.Add(-horizon))
+			return 0, false
+		}
+	}
+	if mustWait(quiet, run, s) {
+		p.stuck = true
+		if !run.Opened && run.NotBefore > now { // then it may be skipped
+			p.wake = earliest(p.wake, run.NotBefore)
+		}
+		return 0, false
+	}
+	return start, true
 }
 
 // noRoom holds, for each rules, the least weight for which no node had room at once
