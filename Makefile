@@ -23,6 +23,8 @@ TESTFLAGS   ?=
 TESTTIMEOUT ?= 15m
 FUZZTIME    ?= 30s
 BENCH       ?= .
+COUNT       ?= 6
+BENCHTIME   ?= 1s
 
 ##@ Work
 
@@ -133,6 +135,10 @@ fuzz: ## run every fuzz target for FUZZTIME each (default 30s)
 bench: ## run the benchmarks, BENCH chooses by name; then whole clusters at full size
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 	ROTA_BENCH=full $(GO) test -count=1 -v -timeout 60m $(TESTFLAGS) ./test/bench
+
+.PHONY: microbench
+microbench: ## growth with size, COUNT times for benchstat; ROTA_BENCH=million adds the largest
+	$(GO) test -run '^$$' -bench '$(BENCH)' -count $(COUNT) -benchtime $(BENCHTIME) -timeout 6h ./fsm ./scheduling ./scheduling/cron ./scheduling/jobspec
 
 .PHONY: deps
 deps: ## fetch the modules that go.mod pins, so that a test never waits for it

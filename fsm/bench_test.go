@@ -3,7 +3,6 @@ package fsm
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"testing"
 
 	"github.com/hashicorp/raft"
@@ -25,106 +24,12 @@ func benchStore(b *testing.B, jobs int) *lab {
 	return l
 }
 
-const benchItems = 100
-
-// fireAll decides the next instant of the first jobs, each armed at once.
-func fireAll(l *lab, round int) []byte {
-	d := DecideFires{At: l.now}
-	for i := range benchItems {
-		at := l.now + second*Time(1+round)
-		d.Decisions = append(d.Decisions, FireDecision{
-			Job: key(fmt.Sprintf("job-%06d", i)), Version: 1, Instant: at, Next: at + second, Arm: on("n1"),
-		})
-	}
-	return Encode(OpDecideFires, d)
-}
-
 func reportAll(l *lab, kind ReportKind) []byte {
 	r := ReportAttempts{At: l.now, Node: "n1", Incarnation: 1}
 	for s := range l.view().HeldBy("n1") {
 		r.Reports = append(r.Reports, Report{AttemptRef: s.Ref(), Kind: kind, Outcome: AttemptSucceeded, Tail: bytes.Repeat([]byte("x"), 200)})
 	}
 	return Encode(OpReportAttempts, r)
-}
-
-// BenchmarkDecideFires is one entry of 100 fires, each armed at once.
-func BenchmarkDecideFires(b *testing.B) { benchCycle(b, 0) }
-
-// BenchmarkReportStarted and BenchmarkReportEnded are one entry of 100 reports.
-func BenchmarkReportStarted(b *testing.B) { benchCycle(b, 1) }
-func BenchmarkReportEnded(b *testing.B)   { benchCycle(b, 2) }
-
-// benchCycle takes 100 jobs of 10,000 from fire to end again and again, and
-// measures one of the three entries of each round.
-func benchCycle(b *testing.B, measured int) {
-	l := benchStore(b, 10_000)
-	b.ReportAllocs()
-	b.ResetTimer()
-	b.StopTimer()
-	for round := range b.N {
-		for step := range 3 {
-			var entry []byte
-			switch step {
-			case 0:
-				entry = fireAll(l, round)
-			case 1:
-				entry = reportAll(l, ReportStarted)
-			default:
-				entry = reportAll(l, ReportEnded)
-			}
-			if step == measured {
-				b.StartTimer()
-			}
-			l.index++
-			r := l.store.Apply(&raft.Log{Index: l.index, Data: entry}).(Result)
-			b.StopTimer()
-			for _, err := range r.Value.([]error) {
-				if err != nil {
-					b.Fatal(err)
-				}
-			}
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*benchItems), "ns/item")
-}
-
-const manyJobs = 100_000
-
-func BenchmarkSnapshot100kJobs(b *testing.B) {
-	l := benchStore(b, manyJobs)
-	b.ReportAllocs()
-	b.ResetTimer()
-	for range b.N {
-		snap, err := l.store.Snapshot()
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.SetBytes(int64(len(snapshotBytes(b, snap))))
-	}
-}
-
-func BenchmarkRestore100kJobs(b *testing.B) {
-	snap, err := benchStore(b, manyJobs).store.Snapshot()
-	if err != nil {
-		b.Fatal(err)
-	}
-	data := snapshotBytes(b, snap)
-	b.SetBytes(int64(len(data)))
-	b.ReportAllocs()
-	b.ResetTimer()
-	for range b.N {
-		if err := newLab(b).store.Restore(io.NopCloser(bytes.NewReader(data))); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkHash100kJobs(b *testing.B) {
-	l := benchStore(b, manyJobs)
-	b.ResetTimer()
-	for range b.N {
-		l.hash()
-	}
 }
 
 // BenchmarkDeepGraphFails is the end of a chain of ten thousand tasks.

@@ -126,6 +126,9 @@ func (v *View) Pools() iter.Seq[*Pool] { return scan[Pool](v, tablePools, indexI
 // Stats returns the counts of a job's fires, or nil.
 func (v *View) Stats(k JobKey) *JobStats { return v.stats(k) }
 
+// AllStats yields the counts of every job that has had a fire decided or a run ended.
+func (v *View) AllStats() iter.Seq[*JobStats] { return scan[JobStats](v, tableStats, indexID, nil) }
+
 // Settings returns the cluster's own row; never nil.
 func (v *View) Settings() *Settings { return v.settings() }
 

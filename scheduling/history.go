@@ -36,25 +36,30 @@ func (l *Leader) prune(ctx context.Context) error {
 	}
 }
 
-// overdue returns the jobs whose oldest outcome or ended run is past its time.
+// overdue returns the jobs whose oldest outcome or ended run is past its time. It
+// looks only at jobs that have any: most may never have run.
 func (l *Leader) overdue() []fsm.JobKey {
 	v := l.Store.Read()
 	now := l.Clock.Now()
 	var jobs []fsm.JobKey
-	for job := range v.Jobs(fsm.JobKey{}) {
-		version := v.Version(job.Key(), job.Version)
-		before := now.Add(-version.History().KeepFor())
+	for stats := range v.AllStats() {
+		key := fsm.JobKey{Namespace: stats.Namespace, Name: stats.Job}
+		job := v.Job(key)
+		if job == nil || stats.Fires+stats.Runs == 0 {
+			continue
+		}
+		before := now.Add(-v.Version(key, job.Version).History().KeepFor())
 		old := false
-		for f := range v.Fires(job.Key()) {
+		for f := range v.Fires(key) {
 			old = f.ScheduledAt < before && f.Outcome != ""
 			break
 		}
-		for r := range v.Runs(job.Key()) {
+		for r := range v.Runs(key) {
 			old = old || (r.State.Ended() && r.EndedAt < before)
 			break
 		}
 		if old {
-			jobs = append(jobs, job.Key())
+			jobs = append(jobs, key)
 		}
 	}
 	return jobs

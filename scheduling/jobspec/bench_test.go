@@ -6,27 +6,31 @@ import (
 	"testing"
 )
 
-// Ten thousand jobs in a hundred files, each with a schedule in a zone and two
-// tasks.
-func BenchmarkDecode10000Jobs(b *testing.B) {
-	sources := make([]Source, 100)
-	bytes := 0
-	for i := range sources {
-		var text strings.Builder
-		for n := range 100 {
-			writeBenchJob(&text, i*100+n)
-		}
-		sources[i] = Source{Name: fmt.Sprintf("%d.hcl", i), Bytes: []byte(text.String())}
-		bytes += text.Len()
-	}
-	b.SetBytes(int64(bytes))
-	b.ReportAllocs()
-	for b.Loop() {
-		content, diags := Decode(sources, Options{})
-		specs := content.Jobs
-		if diags.HasErrors() || len(specs) != 10_000 {
-			b.Fatal(len(specs), diags)
-		}
+// BenchmarkDecode reads jobs, a hundred in a file, each with a schedule in a zone and
+// two tasks.
+func BenchmarkDecode(b *testing.B) {
+	for _, jobs := range []int{100, 1_000, 10_000} {
+		b.Run(fmt.Sprintf("jobs=%d", jobs), func(b *testing.B) {
+			sources := make([]Source, jobs/100)
+			bytes := 0
+			for i := range sources {
+				var text strings.Builder
+				for n := range 100 {
+					writeBenchJob(&text, i*100+n)
+				}
+				sources[i] = Source{Name: fmt.Sprintf("%d.hcl", i), Bytes: []byte(text.String())}
+				bytes += text.Len()
+			}
+			b.SetBytes(int64(bytes))
+			b.ReportAllocs()
+			for b.Loop() {
+				content, diags := Decode(sources, Options{})
+				if diags.HasErrors() || len(content.Jobs) != jobs {
+					b.Fatal(len(content.Jobs), diags)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(jobs), "ns/job")
+		})
 	}
 }
 
