@@ -13,6 +13,8 @@
 //     no two attempts of a shard lived at a time unless the task is idempotent;
 //   - what the API acknowledged is there, and nothing of a job started after the
 //     answer to its pause or deletion;
+//   - what clients were told who change and read the same jobs through all nodes is
+//     what a single machine could have told them (package linear);
 //   - replicas at equal indexes have equal hashes;
 //   - within 10 s of the last healing the nodes agree on one leader and one
 //     state, and fires are on time; no run stays active without a process.

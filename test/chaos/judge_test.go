@@ -40,6 +40,7 @@ func (w *world) judge() {
 	w.t.Helper()
 	w.wait(2 * time.Second)
 	w.editors.stop()
+	w.callers.judge()
 	to := fsm.At(time.Now())
 	began := time.Now()
 	evidence := w.settled(to)

@@ -38,6 +38,7 @@ type world struct {
 	network *cluster.Network
 	load    *load
 	editors *editors
+	callers *callers
 	states  map[uint64]seenState
 	stood   []standstill
 }
@@ -57,6 +58,7 @@ func newWorld(t *testing.T, r *rand.Rand, opts cluster.Options) *world {
 	w.c = cluster.Start(t, opts)
 	w.load = startLoad(t, w.c)
 	w.editors = startEditors(w)
+	w.callers = startCallers(w)
 	w.wait(warmUp)
 	return w
 }

@@ -15,8 +15,12 @@ import (
 type Clients struct {
 	// APIs are the nodes that they ask.
 	APIs []*api.Client
-	// Jobs is how many jobs they share, Calls how many calls each makes.
+	// Jobs is how many jobs they share, Calls how many calls each makes; if it is 0,
+	// as many as it can until it is stopped.
 	Jobs, Calls int
+	// Fresh is how long they share the same jobs before they go on to others; 0: all
+	// the time. It bounds what the search for an order has to try.
+	Fresh time.Duration
 	// Pause is about how long each waits between two calls, Timeout how long for
 	// an answer.
 	Pause, Timeout time.Duration
@@ -25,9 +29,12 @@ type Clients struct {
 // Run makes the calls of one client, and adds them to the history. Equal seeds ask
 // the same. ctx ends it early.
 func (c Clients) Run(ctx context.Context, h *History, client int, seed uint64) {
-	r := rand.New(rand.NewPCG(seed, uint64(client)))
-	for i := range c.Calls {
+	r, began := rand.New(rand.NewPCG(seed, uint64(client))), time.Now()
+	for i := 0; c.Calls == 0 || i < c.Calls; i++ {
 		in := Input{Job: fmt.Sprintf("job-%d", r.IntN(c.Jobs)), Kind: kindOf(r.IntN(100))}
+		if c.Fresh > 0 {
+			in.Job += fmt.Sprintf("-%d", time.Since(began)/c.Fresh)
+		}
 		if in.Kind == Put {
 			in.Mark = fmt.Sprintf("client %d call %d", client, i)
 		}

@@ -8,6 +8,7 @@
 // explains all the answers. A call whose answer never came may have taken effect at
 // any later instant, or not at all.
 //
-// The simulator (test/sim) and the tests with real processes (test/e2e) run the
-// same clients while leaders die.
+// The simulator (test/sim), the tests with real processes (test/e2e) and every
+// scenario of the chaos suite (test/chaos) run the same clients while leaders die,
+// disks hang and networks break.
 package linear
