@@ -30,6 +30,11 @@ type conn struct {
 
 	mu       sync.Mutex
 	deadline time.Time // of writes
+	// widowed: the other host lost its power. Nothing tells this end, until its
+	// own deadline or that host's return.
+	widowed bool
+	reading time.Time     // the deadline of reads
+	moved   chan struct{} // closed when that deadline changes
 }
 
 // packet is what one write sends.
@@ -39,7 +44,7 @@ type packet struct {
 }
 
 func newConn(c net.Conn, n *Network, l link) *conn {
-	conn := &conn{Conn: c, net: n, link: l, queue: make(chan packet, sendBuffer), closed: make(chan struct{}), gone: make(chan struct{})}
+	conn := &conn{Conn: c, net: n, link: l, queue: make(chan packet, sendBuffer), closed: make(chan struct{}), gone: make(chan struct{}), moved: make(chan struct{})}
 	go conn.deliver()
 	return conn
 }
@@ -86,6 +91,9 @@ func (c *conn) Write(p []byte) (int, error) {
 func (c *conn) Read(p []byte) (int, error) {
 	n, err := c.Conn.Read(p)
 	if err != nil {
+		if c.mourns() && !c.silence() {
+			return n, os.ErrDeadlineExceeded
+		}
 		select {
 		case <-c.closed:
 			err = net.ErrClosed
@@ -93,6 +101,42 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// widow has this end notice nothing of the other's sudden end.
+func (c *conn) widow() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.widowed = true
+}
+
+func (c *conn) mourns() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.widowed
+}
+
+// silence returns when this end has been closed or reset, or with false when a
+// read's deadline has passed.
+func (c *conn) silence() bool {
+	for {
+		c.mu.Lock()
+		deadline, moved := c.reading, c.moved
+		c.mu.Unlock()
+		var expired <-chan time.Time
+		if !deadline.IsZero() {
+			expired = time.After(time.Until(deadline))
+		}
+		select {
+		case <-c.closed:
+			return true
+		case <-c.gone:
+			return true
+		case <-expired:
+			return false
+		case <-moved:
+		}
+	}
 }
 
 // deliver hands what was written to the other end, in order, until both the
@@ -134,8 +178,16 @@ func (c *conn) send(pkt packet) bool {
 	if !c.passable() {
 		return false
 	}
-	_, err := c.Conn.Write(pkt.data)
-	return err == nil
+	if _, err := c.Conn.Write(pkt.data); err == nil {
+		return true
+	}
+	if c.mourns() {
+		select {
+		case <-c.closed:
+		case <-c.gone:
+		}
+	}
+	return false
 }
 
 // passable returns when the way is open, or with false when there is nobody left
@@ -188,8 +240,13 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 	case <-c.closed:
 		return net.ErrClosed
 	default:
-		return c.Conn.SetReadDeadline(t)
 	}
+	c.mu.Lock()
+	c.reading = t
+	close(c.moved)
+	c.moved = make(chan struct{})
+	c.mu.Unlock()
+	return c.Conn.SetReadDeadline(t)
 }
 
 func (c *conn) SetWriteDeadline(t time.Time) error {

@@ -7,7 +7,8 @@
 // Network of this package for streams), raft's stores, the wall clocks, and the
 // supervisor with its processes. The made-up supervisor keeps the rules of the
 // real one: it refuses a repeated or expired start, keeps results until they are
-// forgotten, kills at stop_after, and outlives its agent.
+// forgotten, kills at stop_after, and outlives its agent. It can be frozen by itself,
+// and when its machine loses its power, it forgets what was not synced (frozen.go).
 //
 // What counts in the end is not the scheduler's word but the [Recorder]'s: each
 // start of a process, with its true time. Package check judges it.
@@ -18,9 +19,10 @@
 // is a list of steps, written one a line; [Play] plays it, ends every fault, gives
 // the cluster the ten seconds that it has to recover, and has [check.Check] judge
 // everything. [Generate] makes schedules of seeds: crashes of agents and of whole
-// nodes, freezes, cuts in one or both directions, flapping and slow links, slow and
-// hung disks, stepped clocks and transfers of the leadership, while people apply,
-// pause, resume, run, cancel, retry, delete and drain through the API of any node.
+// nodes, machines without power, freezes of agents and of supervisors, cuts in one or
+// both directions, flapping and slow links, slow and hung disks, stepped clocks and
+// transfers of the leadership (faults.go), while people apply, pause, resume, run,
+// cancel, retry, delete and drain through the API of any node (generate.go).
 //
 // One that fails is printed with the few of its steps that it takes, and with what
 // each node knew of the key. Once mended it stays in testdata/schedules. Steps have

@@ -41,6 +41,11 @@ func (s Start) process() check.Process {
 	if q.End.IsZero() {
 		q.End = time.Now() // it lives
 	}
+	// What a frozen supervisor could not kill may be seen beside its replacement until
+	// the thaw, and for its grace: that is an assumption of the protocol.
+	if !s.Due.IsZero() && q.End.After(s.Due) && !s.Thawed.IsZero() && !q.End.After(s.Thawed.Add(s.Grace)) {
+		q.End = s.Due
+	}
 	if t, err := time.Parse(time.RFC3339Nano, s.ScheduledAt); err == nil {
 		q.ScheduledAt = fsm.At(t)
 	}

@@ -17,13 +17,14 @@ type generator struct {
 	jobs    []string
 	version int
 	leaders int
+	crowded bool
 }
 
 // Generate makes a random schedule: a few jobs, faults that begin and end, and
 // people who change things meanwhile. Equal seeds give equal schedules.
 func Generate(seed uint64) Schedule {
 	g := &generator{Rand: rand.New(rand.NewPCG(seed, 1))}
-	g.length = time.Duration(15+g.IntN(20)) * time.Second
+	g.length = time.Duration(15+g.IntN(25)) * time.Second
 	if g.chance(8) {
 		g.add(0, "nodes", "5")
 	}
@@ -67,7 +68,7 @@ func (g *generator) moment() time.Duration {
 // span is how long a fault lasts: mostly shorter than a lease, sometimes longer
 // than work is waited for.
 func (g *generator) span() time.Duration {
-	most := pick(g, 300, 1500, 4500, 10000)
+	most := pick(g, 300, 1500, 4500, 10000, 12000)
 	return time.Duration(20+g.IntN(most)) * time.Millisecond
 }
 
@@ -124,65 +125,6 @@ func (g *generator) hasty(at time.Duration) {
 	}
 }
 
-// fault adds one fault and its end.
-func (g *generator) fault(at time.Duration) {
-	v, w, end := g.victim(), g.anyNode(), at+g.span()
-	ms := func(low, high int) string { return fmt.Sprintf("%dms", low+g.IntN(high-low)) }
-	switch g.IntN(12) {
-	case 0, 1:
-		g.add(at, "crash", v)
-		g.add(end, "start", v)
-	case 2:
-		g.add(at, "kill", v)
-		g.add(end, "start", v)
-	case 3:
-		g.add(at, "stop", v)
-		g.add(end, "start", v)
-	case 4, 5:
-		g.add(at, "freeze", v)
-		if g.chance(20) { // it dies in the ice
-			g.add(end, "crash", v)
-			g.add(end+g.span(), "start", v)
-			return
-		}
-		g.add(end, "thaw", v)
-	case 6:
-		g.add(at, "isolate", v)
-		if g.chance(30) { // it dies where nobody sees it
-			mid := at + (end-at)/2
-			g.add(mid, pick(g, "crash", "kill"), v)
-			g.add(mid+g.span(), "start", v)
-		}
-		g.add(end, "rejoin", v)
-	case 7:
-		g.add(at, pick(g, "deaf", "cut"), v, w)
-		g.add(end, "mend", v, w)
-	case 8:
-		for range 3 + g.IntN(4) { // a flapping link
-			g.add(at, pick(g, "deaf", "cut"), v, w)
-			at += time.Duration(50+g.IntN(700)) * time.Millisecond
-			g.add(at, "mend", v, w)
-			at += time.Duration(50+g.IntN(700)) * time.Millisecond
-		}
-	case 9:
-		g.add(at, "hang", v)
-		g.add(end, "unhang", v)
-		if g.chance(50) {
-			g.add(end, "slow", v, ms(5, 150))
-			g.add(end+g.span(), "slow", v, "0s")
-		}
-	case 10:
-		g.add(at, "clock", v, fmt.Sprintf("%dms", pick(g, 40, 300, 2000, 3600_000)*(1-2*g.IntN(2))))
-	case 11:
-		if g.chance(50) {
-			g.add(at, "transfer", w)
-			return
-		}
-		g.add(at, "delay", v, w, ms(2, 45))
-		g.add(end, "delay", v, w, "0s")
-	}
-}
-
 // action adds something that a person does.
 func (g *generator) action(at time.Duration) {
 	n, job := g.anyNode(), pick(g, g.jobs...)
@@ -215,11 +157,14 @@ func (g *generator) job(name string) string {
 	g.version++
 	words := []string{name, fmt.Sprintf("rev=%d", g.version)}
 	add := func(format string, args ...any) { words = append(words, fmt.Sprintf(format, args...)) }
-	every := pick(g, 1, 1, 2, 3)
+	every := pick(g, 1, 1, 1, 2, 3)
 	switch {
-	case g.chance(80):
+	case g.chance(85):
 		add("every=%ds", every)
-		add("overlap=%s", pick(g, "allow", "allow", "forbid", "forbid", "queue", "replace"))
+		add("overlap=%s", pick(g, "allow", "forbid", "forbid", "forbid", "queue", "replace"))
+		if g.chance(25) { // faults aim at whole seconds; leases lapse at any time
+			add("jitter=1s")
+		}
 		add("misfire=%s", pick(g, "skip", "last", "all"))
 		if g.chance(40) {
 			add("deadline=%s", pick(g, "200ms", "1s", "3s"))
@@ -227,22 +172,22 @@ func (g *generator) job(name string) string {
 	case g.chance(30) && name != "a":
 		add("after=a")
 	}
-	add("work=%s", pick(g, "10ms", "10ms", "50ms", "400ms", "900ms", "1800ms", "4s"))
+	add("work=%s", pick(g, "10ms", "50ms", "400ms", "900ms", "1100ms", "1800ms", "4s"))
 	add("linger=%s", pick(g, "0s", "100ms", "900ms"))
 	add("grace=1s")
-	if g.chance(85) {
+	if g.chance(92) {
 		add("stop_after=5s")
 	}
 	if g.chance(40) {
 		add("delay=%s", pick(g, "3ms", "30ms", "300ms"))
 	}
-	if g.chance(25) {
+	if g.chance(30) {
 		add("fail=%d tries=%d backoff=%s", pick(g, 10, 40), 1+g.IntN(3), pick(g, "100ms", "1s", "3s"))
 	}
-	if g.chance(15) {
+	if g.chance(8) {
 		add("idempotent")
 	}
-	if g.chance(10) {
+	if g.chance(6) {
 		add("loss=fail")
 	}
 	if g.chance(15) {

@@ -33,7 +33,7 @@ func jobOf(words []string) (fsm.JobSpec, error) {
 	}
 	if every := r.duration("every"); every > 0 {
 		s := fsm.Schedule{
-			Every: every, Overlap: opt["overlap"], Misfire: opt["misfire"], StartDeadline: r.duration("deadline"),
+			Every: every, Overlap: opt["overlap"], Misfire: opt["misfire"], StartDeadline: r.duration("deadline"), Jitter: r.duration("jitter"),
 		}
 		spec.Schedules = []fsm.Schedule{s}
 		if s.Overlap != fsm.OverlapAllow {

@@ -9,7 +9,7 @@ import (
 	"github.com/rota-scheduler/rota/fsm"
 )
 
-// contactBase is the supervisor's last contact, in the cluster's monotonic time.
+// contactBase is the supervisor's last contact, in its host's monotonic time.
 func (s *Supervisor) contactBase() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -44,7 +44,7 @@ func TestALeaseCountsFromTheSending(t *testing.T) {
 				return false
 			}
 			last = base
-			age := time.Duration(c.mono() - base) // of the leader's proof, by whichever instant the lease is dated
+			age := time.Duration(far.mono() - base) // of the leader's proof, by whichever instant the lease is dated
 			if age >= slow {
 				age -= slow
 			}

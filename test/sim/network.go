@@ -29,6 +29,7 @@ type Network struct {
 	conns     map[*conn]bool
 	cuts      map[link]bool
 	frozen    map[string]bool        // hosts whose agent does not move
+	off       map[string]bool        // hosts without power
 	delays    map[link]time.Duration // of each write, besides the latency
 	latency   time.Duration          // of each write
 	changed   chan struct{}          // closed when a cut ends
@@ -41,7 +42,7 @@ type link struct{ from, to string }
 func NewNetwork() *Network {
 	return &Network{
 		gossip: memnet.New(), listeners: map[string]*listener{}, conns: map[*conn]bool{},
-		cuts: map[link]bool{}, frozen: map[string]bool{}, delays: map[link]time.Duration{}, changed: make(chan struct{}),
+		cuts: map[link]bool{}, frozen: map[string]bool{}, off: map[string]bool{}, delays: map[link]time.Duration{}, changed: make(chan struct{}),
 	}
 }
 
@@ -71,6 +72,32 @@ func (n *Network) Freeze(ip string, frozen bool) {
 	})
 }
 
+// PowerOff takes a host off the network. Unlike a process that dies, it closes
+// nothing that the others could see: they talk to nobody.
+func (n *Network) PowerOff(ip string) {
+	n.change(func() { n.off[ip] = true })
+	mine, theirs, listeners := n.of(ip)
+	for _, c := range theirs {
+		c.widow()
+	}
+	for _, l := range listeners {
+		l.Close()
+	}
+	for _, c := range mine {
+		c.reset()
+	}
+}
+
+// PowerOn brings a host back, where nothing listens yet. It knows nothing of the
+// streams that others believe to have to it, and its kernel says so.
+func (n *Network) PowerOn(ip string) {
+	_, theirs, _ := n.of(ip)
+	n.change(func() { delete(n.off, ip) })
+	for _, c := range theirs {
+		c.reset()
+	}
+}
+
 // Delay holds up what goes from one host to the other, each write by itself.
 func (n *Network) Delay(from, to string, d time.Duration) {
 	n.change(func() { n.delays[link{from, to}] = d })
@@ -79,7 +106,8 @@ func (n *Network) Delay(from, to string, d time.Duration) {
 // Latency holds up everything by the same time, each write by itself.
 func (n *Network) Latency(d time.Duration) { n.change(func() { n.latency = d }) }
 
-// Heal ends every cut and delay. What was being sent goes on.
+// Heal ends every cut and delay. What was being sent goes on. A host without power
+// stays so.
 func (n *Network) Heal() {
 	n.change(func() {
 		clear(n.cuts)
@@ -101,6 +129,9 @@ func (n *Network) change(alter func()) {
 	for ip := range n.frozen {
 		n.gossip.Isolate(ip)
 	}
+	for ip := range n.off {
+		n.gossip.Isolate(ip)
+	}
 	close(n.changed)
 	n.changed = make(chan struct{})
 }
@@ -110,7 +141,7 @@ func (n *Network) change(alter func()) {
 func (n *Network) open(l link) (bool, <-chan struct{}) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return !n.cuts[l] && !n.frozen[l.from] && !n.frozen[l.to], n.changed
+	return !n.cuts[l] && !n.frozen[l.from] && !n.frozen[l.to] && !n.off[l.from] && !n.off[l.to], n.changed
 }
 
 // delay returns by how much a write in this direction is held up.
@@ -136,26 +167,34 @@ func (n *Network) end() {
 // Reset closes every connection and listener of a host, as its kernel does when
 // the process that held them dies.
 func (n *Network) Reset(ip string) {
+	mine, theirs, listeners := n.of(ip)
+	for _, l := range listeners {
+		l.Close()
+	}
+	for _, c := range append(mine, theirs...) {
+		c.reset()
+	}
+}
+
+// of returns what there is of a host: its ends of streams, the ends that others
+// have of them, and what listens there.
+func (n *Network) of(ip string) (mine, theirs []*conn, listeners []*listener) {
 	n.mu.Lock()
-	var conns []*conn
+	defer n.mu.Unlock()
 	for c := range n.conns {
-		if c.link.from == ip || c.link.to == ip {
-			conns = append(conns, c)
+		switch ip {
+		case c.link.from:
+			mine = append(mine, c)
+		case c.link.to:
+			theirs = append(theirs, c)
 		}
 	}
-	var listeners []*listener
 	for _, l := range n.listeners {
 		if l.addr.Addr().String() == ip {
 			listeners = append(listeners, l)
 		}
 	}
-	n.mu.Unlock()
-	for _, l := range listeners {
-		l.Close()
-	}
-	for _, c := range conns {
-		c.reset()
-	}
+	return mine, theirs, listeners
 }
 
 // listen opens a listener on "ip:port".

@@ -200,6 +200,7 @@ func (p *player) heal() {
 	for _, n := range p.c.nodes {
 		n.hung.Open()
 		n.ice.Open()
+		n.super.Thaw()
 		n.slow.Store(0)
 		n.offset.Store(0)
 		if !n.Up() {
@@ -220,10 +221,10 @@ func (p *player) makeReady(node string) {
 	}
 }
 
-// lookAtNodes notes who leads and how far each replica is. A log that goes on
-// makes them differ for an instant, so they get a second to be equal.
+// lookAtNodes notes who leads and how far each replica is. The log goes on, so they
+// get a second to come to where the first of them is now.
 func (p *player) lookAtNodes(r *check.Recovery) {
-	deadline := time.Now().Add(time.Second)
+	deadline, goal := time.Now().Add(time.Second), p.c.freshest().Index()
 	for {
 		r.Leaders, r.Unready = nil, nil
 		clear(r.Indexes)
@@ -235,8 +236,8 @@ func (p *player) lookAtNodes(r *check.Recovery) {
 			if leader == nil || !leader.agent.Ready(n.agent.ID()) {
 				r.Unready = append(r.Unready, n.Name)
 			}
-			r.Indexes[n.Name] = n.store.Index()
-			equal = equal && r.Indexes[n.Name] == r.Indexes[p.c.nodes[0].Name]
+			r.Indexes[n.Name] = min(n.store.Index(), goal)
+			equal = equal && r.Indexes[n.Name] == goal
 		}
 		if equal && len(r.Leaders) == 1 && len(r.Unready) == 0 || time.Now().After(deadline) {
 			return

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -21,6 +22,11 @@ type Start struct {
 	Argv        []string
 	Begin, End  time.Time // End is zero while it runs
 	Outcome     proc.Outcome
+	// Grace is what its task gives it to die in.
+	Grace time.Duration
+	// Due is when it should have been killed, if its supervisor was frozen then, and
+	// Thawed when that ended.
+	Due, Thawed time.Time
 }
 
 // Recorder holds every start. All methods may be called concurrently.
@@ -30,7 +36,7 @@ type Recorder struct {
 }
 
 func (r *Recorder) start(node string, req proc.StartRequest, at time.Time) *Start {
-	s := &Start{Node: node, Begin: at, Argv: req.Argv}
+	s := &Start{Node: node, Begin: at, Argv: req.Argv, Grace: cmp.Or(req.Grace, proc.DefaultGrace)}
 	s.Ref, _ = fsm.ParseAttemptRef(req.ID)
 	for _, kv := range req.Env {
 		name, value, _ := strings.Cut(kv, "=")
@@ -53,6 +59,24 @@ func (r *Recorder) end(s *Start, outcome proc.Outcome, at time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.End, s.Outcome = at, outcome
+}
+
+// spared notes that a process should have been killed, and could not.
+func (r *Recorder) spared(s *Start, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s.Due.IsZero() {
+		s.Due = at
+	}
+}
+
+// thawed notes that it can be killed now.
+func (r *Recorder) thawed(s *Start, at time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !s.Due.IsZero() && s.Thawed.IsZero() {
+		s.Thawed = at
+	}
 }
 
 // Starts returns a copy of what was recorded, in the order of the starts.

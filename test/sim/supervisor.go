@@ -34,11 +34,14 @@ type Supervisor struct {
 	record    *Recorder
 	trace     *Trace
 	ice       *gate // shut while the agent is frozen
+	stopped   gate  // shut while the supervisor itself is frozen
 
 	mu      sync.Mutex
 	procs   map[string]*process
 	contact int64
 	session *Session
+	frozen  bool
+	late    []func() // what it would have done meanwhile
 }
 
 type process struct {
@@ -49,11 +52,15 @@ type process struct {
 	// end after it was told to die.
 	timer, fence, dying *time.Timer
 	entry               *Start
+	// gone: it has ended, and the supervisor may not know yet.
+	gone bool
+	// changed is when the supervisor last wrote about it.
+	changed time.Time
 }
 
 func newSupervisor(n *Node, stopAfter time.Duration, work Workload) *Supervisor {
 	return &Supervisor{
-		node: n.Name, mono: n.cluster.mono, stopAfter: stopAfter, work: work, record: n.cluster.Record, trace: n.cluster.Trace,
+		node: n.Name, mono: n.mono, stopAfter: stopAfter, work: work, record: n.cluster.Record, trace: n.cluster.Trace,
 		ice: &n.ice, procs: map[string]*process{},
 	}
 }
@@ -88,9 +95,10 @@ func (s *Supervisor) Hangup() {
 	}
 }
 
-// enter waits until the agent moves, and says whether its call may go on.
+// enter waits until the agent and then the supervisor move, and says whether the
+// call may go on.
 func (s *Session) enter(ctx context.Context) error {
-	if s.ice.pass(s.dead, ctx.Done()) {
+	if s.ice.pass(s.dead, ctx.Done()) && s.stopped.pass(s.dead, ctx.Done()) {
 		return nil
 	}
 	if ctx.Err() != nil {
@@ -127,7 +135,7 @@ func (s *Session) Start(ctx context.Context, req proc.StartRequest) error {
 	}
 	p := &process{
 		status: proc.Status{ID: req.ID, State: proc.Running, StartedAt: time.Now().UnixNano(), StartedMono: now},
-		req:    req, out: out,
+		req:    req, out: out, changed: time.Now(),
 		entry: s.record.start(s.node, req, time.Now()),
 	}
 	s.procs[req.ID] = p
@@ -136,7 +144,7 @@ func (s *Session) Start(ctx context.Context, req proc.StartRequest) error {
 		if out.ExitCode != 0 {
 			outcome = proc.Failed
 		}
-		s.end(req.ID, proc.Result{Outcome: outcome, ExitCode: out.ExitCode})
+		s.exit(req.ID, proc.Result{Outcome: outcome, ExitCode: out.ExitCode})
 	})
 	s.renew(req.ContactBase)
 	if p.fence == nil {
@@ -144,6 +152,18 @@ func (s *Session) Start(ctx context.Context, req proc.StartRequest) error {
 	}
 	s.trace.attempt(s.node, req.ID, "started")
 	return nil
+}
+
+// exit is the end of a process by itself. A supervisor that is frozen learns of it
+// later.
+func (s *Supervisor) exit(id string, r proc.Result) {
+	s.mu.Lock()
+	if p := s.procs[id]; p != nil && !p.gone {
+		p.gone = true
+		s.record.end(p.entry, r.Outcome, time.Now())
+	}
+	s.mu.Unlock()
+	s.act(func() { s.end(id, r) })
 }
 
 // end gives a process its result, once.
@@ -161,8 +181,11 @@ func (s *Supervisor) end(id string, r proc.Result) {
 	}
 	r.ID, r.StartedAt, r.StartedMono = id, p.status.StartedAt, p.status.StartedMono
 	r.EndedAt, r.EndedMono = time.Now().UnixNano(), s.mono()
-	p.status.State, p.status.Result = proc.Ended, &r
-	s.record.end(p.entry, r.Outcome, time.Now())
+	p.status.State, p.status.Result, p.changed = proc.Ended, &r, time.Now()
+	if !p.gone {
+		p.gone = true
+		s.record.end(p.entry, r.Outcome, time.Now())
+	}
 	session := s.session
 	s.trace.attempt(s.node, id, "ended: %s %s", r.Outcome, r.Reason)
 	s.mu.Unlock()
@@ -173,20 +196,20 @@ func (s *Supervisor) end(id string, r proc.Result) {
 
 // kill tells a process to die; the first reason stays. The caller holds the lock.
 func (s *Supervisor) kill(p *process, reason string) {
-	if p.dying != nil || p.status.State != proc.Running {
+	if p.dying != nil || p.gone || p.status.State != proc.Running {
 		return
 	}
 	r := proc.Result{Outcome: proc.Killed, Reason: reason, ExitCode: -1, Signal: "SIGTERM"}
 	if reason == proc.ReasonCancelled {
 		r.Outcome = proc.Cancelled
 	}
-	linger := p.out.Linger
-	if p.req.Grace > 0 {
-		linger = min(linger, p.req.Grace)
-	}
 	s.trace.attempt(s.node, p.status.ID, "told to die: %s", reason)
 	p.timer.Stop()
-	p.dying = time.AfterFunc(linger, func() { s.end(p.status.ID, r) })
+	if p.req.Grace > 0 && p.req.Grace <= p.out.Linger { // it takes a KILL
+		p.dying = time.AfterFunc(p.req.Grace, func() { s.onTime(p, func() { s.end(p.status.ID, r) }) })
+		return
+	}
+	p.dying = time.AfterFunc(p.out.Linger, func() { s.exit(p.status.ID, r) })
 }
 
 // Kill implements proc.Processes.
@@ -240,9 +263,11 @@ func (s *Supervisor) setFence(p *process) {
 		p.fence.Stop()
 	}
 	p.fence = time.AfterFunc(time.Duration(s.contact+int64(patience)-s.mono()), func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.kill(p, proc.ReasonFenced)
+		s.onTime(p, func() {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.kill(p, proc.ReasonFenced)
+		})
 	})
 }
 
@@ -261,13 +286,6 @@ func (s *Supervisor) endAll(reason string) {
 	}
 }
 
-// Die is the supervisor's own death and its restart: what it started is dead and
-// listed as such.
-func (s *Supervisor) Die() {
-	s.Hangup()
-	s.endAll(proc.ReasonRestarted)
-}
-
 // Decline implements proc.Processes.
 func (s *Session) Decline(ctx context.Context, id string, note []byte) error {
 	if err := s.enter(ctx); err != nil {
@@ -281,7 +299,7 @@ func (s *Session) Decline(ctx context.Context, id string, note []byte) error {
 		}
 		return proc.ErrRepeated
 	}
-	s.procs[id] = &process{status: proc.Status{ID: id, State: proc.Declined, Note: slices.Clone(note)}}
+	s.procs[id] = &process{status: proc.Status{ID: id, State: proc.Declined, Note: slices.Clone(note)}, gone: true, changed: time.Now()}
 	s.trace.attempt(s.node, id, "declined: %s", note)
 	return nil
 }
@@ -333,7 +351,7 @@ func (s *Supervisor) alive(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.procs[id]
-	return p != nil && p.status.State == proc.Running
+	return p != nil && !p.gone
 }
 
 // stop ends the timers, so that the bubble can end.

@@ -16,10 +16,19 @@ import (
 var verbs = map[string]func(p *player, args []string) error{
 	"nodes": func(*player, []string) error { return nil }, // read before the start
 
-	"crash":  onNode(func(p *player, n *Node, _ []string) error { n.Crash(); return nil }),
-	"kill":   onNode(func(p *player, n *Node, _ []string) error { n.Kill(); return nil }),
-	"stop":   onNode(func(p *player, n *Node, _ []string) error { return p.stop(n) }),
+	"crash": onNode(func(p *player, n *Node, _ []string) error { n.Crash(); return nil }),
+	"kill":  onNode(func(p *player, n *Node, _ []string) error { n.Kill(); return nil }),
+	"stop":  onNode(func(p *player, n *Node, _ []string) error { return p.stop(n) }),
+	"power": onHost(func(p *player, n *Node, args []string) error {
+		if n.off {
+			return nil
+		}
+		return withDuration(args, 0, n.LosePower)
+	}),
+	"boot":   onHost(func(p *player, n *Node, _ []string) error { n.Boot(); return nil }),
 	"start":  startNode,
+	"halt":   onHost(func(p *player, n *Node, _ []string) error { n.super.Freeze(); return nil }),
+	"go-on":  onHost(func(p *player, n *Node, _ []string) error { n.super.Thaw(); return nil }),
 	"freeze": onNode(func(p *player, n *Node, _ []string) error { n.Freeze(); return nil }),
 	"thaw":   onNode(func(p *player, n *Node, _ []string) error { n.Thaw(); return nil }),
 	"hang":   onHost(func(p *player, n *Node, _ []string) error { n.hung.Shut(); return nil }),
@@ -126,6 +135,7 @@ func onLink(do func(p *player, a, b *Node, args []string) error) func(p *player,
 // stop stops an agent as SIGTERM does. What it could not hand over, because of
 // other faults, is no failure.
 func (p *player) stop(n *Node) error {
+	n.super.Thaw() // which takes the signal, once it can
 	if err := n.shutdown(); err != nil {
 		p.c.Trace.Note(n.Name, "the stop was not complete: %v", err)
 	}
@@ -137,7 +147,9 @@ func startNode(p *player, args []string) error {
 	if err != nil || n == nil || n.Up() {
 		return err
 	}
-	n.hung.Open() // a start waits for the disk, and the schedule for the start
+	// A start waits for the disk and the supervisor, and the schedule for the start.
+	n.hung.Open()
+	n.super.Thaw()
 	n.Start()
 	return nil
 }
