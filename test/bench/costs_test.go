@@ -23,11 +23,12 @@ const clockTick = 10 * time.Millisecond
 type usage struct {
 	agent, supervisor, jobs time.Duration
 	written                 int // bytes, by agents and supervisors
+	writes                  int // calls that write: to files, to other nodes and to supervisors
 	entries                 int
 }
 
 func (u usage) sub(o usage) usage {
-	return usage{u.agent - o.agent, u.supervisor - o.supervisor, u.jobs - o.jobs, u.written - o.written, u.entries - o.entries}
+	return usage{u.agent - o.agent, u.supervisor - o.supervisor, u.jobs - o.jobs, u.written - o.written, u.writes - o.writes, u.entries - o.entries}
 }
 
 func used(t *testing.T, c *cluster.Cluster) (total usage) {
@@ -38,7 +39,10 @@ func used(t *testing.T, c *cluster.Cluster) (total usage) {
 		total.agent += agent
 		total.supervisor += supervisor
 		total.jobs += ended
-		total.written += writtenBy(t, n.AgentPID()) + writtenBy(t, n.PID())
+		for _, pid := range []int{n.AgentPID(), n.PID()} {
+			total.written += ioOf(t, pid, "write_bytes")
+			total.writes += ioOf(t, pid, "syscw")
+		}
 	}
 	list, err := c.Client(0).Jobs(t.Context(), "", api.Page{PerPage: 1}, api.Read{Consistent: true})
 	if err != nil {
@@ -48,19 +52,20 @@ func used(t *testing.T, c *cluster.Cluster) (total usage) {
 	return total
 }
 
-// writtenBy returns how many bytes a process has had written to disks.
-func writtenBy(t *testing.T, pid int) (n int) {
+// ioOf returns one of the counts that the kernel keeps of what a process reads and
+// writes.
+func ioOf(t *testing.T, pid int, count string) (n int) {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(string(text)) {
-		if _, err := fmt.Sscanf(line, "write_bytes: %d", &n); err == nil {
+		if _, err := fmt.Sscanf(line, count+": %d", &n); err == nil {
 			return n
 		}
 	}
-	t.Fatalf("/proc/%d/io names no written bytes", pid)
+	t.Fatalf("/proc/%d/io has no %s", pid, count)
 	return 0
 }
 
@@ -82,15 +87,25 @@ func cpuOf(t *testing.T, pid int) (own, children time.Duration) {
 	return (ticks[0] + ticks[1]) * clockTick, (ticks[2] + ticks[3]) * clockTick
 }
 
-// TestCosts: what a run costs beside the program that it runs, as processor time
-// of the three nodes, which other work on the machine changes little.
+// TestCosts: what a run costs beside the program that it runs, at ten and at a
+// hundred runs a second, as processor time of the three nodes, which other work on
+// the machine changes little. TestTriggers says it at full speed.
 func TestCosts(t *testing.T) {
-	jobs, seconds := size(100, 10), time.Duration(size(20, 2))*time.Second
+	seconds := time.Duration(size(20, 2)) * time.Second
+	t.Logf("this machine: %d processors, %s", runtime.NumCPU(), model(t))
+	for _, jobs := range []int{10, size(100, 20)} {
+		t.Run(fmt.Sprintf("rate=%d", jobs), func(t *testing.T) { costsAt(t, jobs, seconds) })
+	}
+}
+
+func costsAt(t *testing.T, jobs int, seconds time.Duration) {
 	c := cluster.Start(t, cluster.Options{Args: []string{"--capacity", "10000"}})
 	cluster.Until(t, time.Now().Add(seconds/2)) // it has settled
 	idle := used(t, c)
 	cluster.Until(t, time.Now().Add(seconds))
 	idle = used(t, c).sub(idle)
+	t.Logf("three idle nodes: agents %.1f%% and supervisors %.1f%% of one core (bar: 3%% in all)",
+		100*idle.agent.Seconds()/seconds.Seconds(), 100*idle.supervisor.Seconds()/seconds.Seconds())
 	records := cluster.NewRecords(t).Unsynced() // what is measured is the program's own
 	list := specs(jobs, "tick", fsm.Schedule{Cron: "* * * * * *", Overlap: fsm.OverlapAllow}, records.Task("t", 0, 0))
 	put(t, c.Client(0), list)
@@ -98,16 +113,16 @@ func TestCosts(t *testing.T) {
 	before, ran := used(t, c), len(records.Read())
 	cluster.Until(t, time.Now().Add(seconds))
 	busy, runs := used(t, c).sub(before), (len(records.Read())-ran)/2 // each writes its begin and its end
-	per := func(busy, idle time.Duration) time.Duration {
-		return ((busy - idle) / time.Duration(max(runs, 1))).Round(time.Microsecond)
-	}
-	t.Logf("three idle nodes: agents %.1f%% and supervisors %.1f%% of one core (bar: 3%% in all)",
-		100*idle.agent.Seconds()/seconds.Seconds(), 100*idle.supervisor.Seconds()/seconds.Seconds())
-	t.Logf("this machine: %d processors, %s", runtime.NumCPU(), model(t))
-	t.Logf("each run writes %d bytes on the three disks together, and takes %.2f entries of the log",
-		(busy.written-idle.written)/max(runs, 1), float64(busy.entries-idle.entries)/float64(max(runs, 1)))
-	t.Logf("processor time of each of %d runs: agents %s, supervisors %s, the program itself %s",
-		runs, per(busy.agent, idle.agent), per(busy.supervisor, idle.supervisor), per(busy.jobs, idle.jobs))
+	logEach(t, busy.sub(idle), runs)
+}
+
+// logEach says what each of so many runs has used.
+func logEach(t *testing.T, u usage, runs int) {
+	t.Helper()
+	runs = max(runs, 1)
+	each := func(d time.Duration) time.Duration { return (d / time.Duration(runs)).Round(time.Microsecond) }
+	t.Logf("each of %d runs: %d bytes to the three disks together, %.2f entries of the log on each node, %.1f calls that write; processor time: agents %s, supervisors %s, the program itself %s",
+		runs, u.written/runs, float64(u.entries)/float64(runs), float64(u.writes)/float64(runs), each(u.agent), each(u.supervisor), each(u.jobs))
 }
 
 // model names the processor.
