@@ -69,9 +69,11 @@ func put(t *testing.T, client *api.Client, specs []fsm.JobSpec) time.Duration {
 	t.Helper()
 	start := time.Now()
 	for batch := range slices.Chunk(specs, 1000) {
-		if _, err := client.PutJobs(t.Context(), batch, false); err != nil {
-			t.Fatal(err)
-		}
+		// The leader may change under the load: to apply again changes nothing.
+		cluster.Eventually(t, time.Minute, "jobs are applied", func() error {
+			_, err := client.PutJobs(t.Context(), batch, false)
+			return err
+		})
 	}
 	return time.Since(start)
 }
