@@ -17,6 +17,8 @@ type passResult struct {
 	next fsm.Time
 	// leaseless: something is due and only the lease is missing.
 	leaseless bool
+	// ahead counts what waits for its instant.
+	ahead int
 }
 
 func (p *passResult) at(t fsm.Time) {
@@ -37,6 +39,9 @@ func (e *Executor) pass(ctx context.Context, v *fsm.View) passResult {
 	quiet := e.cfg.Store.Read()
 	held := map[fsm.AttemptRef]bool{}
 	for s := range quiet.HeldBy(e.cfg.NodeID) {
+		if e.stillAhead(s, &p) {
+			continue // most of what a node holds
+		}
 		ref := s.Ref()
 		held[ref] = true
 		e.mu.Lock()
@@ -48,7 +53,10 @@ func (e *Executor) pass(ctx context.Context, v *fsm.View) passResult {
 		}
 		e.follow(ctx, s, l, &p)
 	}
-	e.release(ctx, quiet.Index(), held, &p)
+	if len(e.ahead) > p.ahead+maxStaleAhead {
+		clear(e.ahead) // of objects that the log has replaced
+	}
+	e.release(ctx, quiet, held, &p)
 	return p
 }
 
@@ -60,7 +68,7 @@ func (e *Executor) consider(ctx context.Context, quiet, watch *fsm.View, s *fsm.
 	case run == nil:
 		return // impossible: it is kept for as long as it is active
 	case e.waits(run, s, p):
-		return // most of what a node holds
+		return
 	case quiet.Spec(run) == nil:
 		return // impossible: as above
 	case s.Current.Incarnation < e.cfg.Incarnation && !e.cfg.Lease.CaughtUp(quiet.Index()):
@@ -82,20 +90,6 @@ func (e *Executor) consider(ctx context.Context, quiet, watch *fsm.View, s *fsm.
 	default:
 		e.tryStart(ctx, quiet, run, s, p)
 	}
-}
-
-// waits says whether an attempt that this life of the agent may start, and that
-// nobody wants back, is armed ahead of its time: a fire, or a retry.
-func (e *Executor) waits(run *fsm.Run, s *fsm.Shard, p *passResult) bool {
-	due := s.NotBefore
-	if !run.Opened {
-		due = run.NotBefore
-	}
-	if s.State != fsm.ShardArmed || s.Current.Incarnation != e.cfg.Incarnation || p.now >= due || e.cfg.Lease.Dropped() {
-		return false
-	}
-	p.at(due)
-	return true
 }
 
 // bootDoubt is how far the instant of this machine's start may be off.
@@ -301,15 +295,15 @@ func (e *Executor) kill(ctx context.Context, ref fsm.AttemptRef, reason string, 
 // release deals with attempts that the log no longer binds to this node: what
 // has ended is forgotten, what lives is killed (rule 28). A store that is still
 // catching up has not seen its own attempts yet.
-func (e *Executor) release(ctx context.Context, applied uint64, held map[fsm.AttemptRef]bool, p *passResult) {
-	if !e.cfg.Lease.CaughtUp(applied) {
+func (e *Executor) release(ctx context.Context, v *fsm.View, held map[fsm.AttemptRef]bool, p *passResult) {
+	if !e.cfg.Lease.CaughtUp(v.Index()) {
 		return
 	}
 	var forget []string
 	var kill []fsm.AttemptRef
 	e.mu.Lock()
 	for ref, l := range e.locals {
-		if held[ref] {
+		if held[ref] || e.holds(v, ref) { // one that is ahead is not in held
 			continue
 		}
 		switch l.state {

@@ -50,6 +50,9 @@ type Executor struct {
 	cfg  Config
 	send chan struct{} // of one: there is something new to report
 
+	// ahead is when what is armed ahead of its time is due. Only a pass uses it.
+	ahead map[*fsm.Shard]fsm.Time
+
 	mu     sync.Mutex
 	wake   chan struct{} // closed, and replaced, when something other than the store changed
 	locals map[fsm.AttemptRef]*local
@@ -96,7 +99,7 @@ type local struct {
 func New(cfg Config) *Executor {
 	return &Executor{
 		cfg: cfg, locals: map[fsm.AttemptRef]*local{}, calls: httpcall.New(), commands: map[string]chan proc.Result{},
-		wake: make(chan struct{}), send: make(chan struct{}, 1),
+		ahead: map[*fsm.Shard]fsm.Time{}, wake: make(chan struct{}), send: make(chan struct{}, 1),
 	}
 }
 

@@ -37,7 +37,7 @@ func (c clock) Mono() int64   { return int64(time.Since(c.began)) + 1e12 }
 
 // processes is a process half without processes.
 type processes struct {
-	t     *testing.T
+	t     testing.TB
 	clock clock
 	ended func(proc.Result)
 
@@ -199,7 +199,7 @@ func (p *processes) tries() int {
 // rig is a node with a log of its own and no leader: the test is the leader.
 type rig struct {
 	*Executor
-	t     *testing.T
+	t     testing.TB
 	store *fsm.Store
 	procs *processes
 	lease *Lease
@@ -215,7 +215,7 @@ type rig struct {
 }
 
 // newRig makes a node that does not run yet. Call it inside a bubble.
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	r := &rig{t: t, clock: clock{time.Now()}, lease: NewLease(leaseLength)}
 	r.store = fsm.NewStore(func(err error) { t.Error(err) })
 	r.procs = &processes{
