@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -63,7 +64,11 @@ func newWeek(t *testing.T, short bool) *week {
 		t.Fatal(err)
 	}
 	w.node = node
-	t.Cleanup(func() { _ = node.Shutdown(t.Context()) })
+	t.Cleanup(func() {
+		if err := node.Shutdown(context.Background()); err != nil { // the test's own context has ended by then
+			t.Error(err)
+		}
+	})
 	if err := node.Raft().BootstrapCluster(raft.Configuration{Servers: []raft.Server{{ID: "week", Address: "week"}}}).Error(); err != nil {
 		t.Fatal(err)
 	}
