@@ -66,23 +66,29 @@ func (a *Agent) WaitApplied(ctx context.Context, index uint64) error {
 // maxLag is how far behind its own commit index a node counts as caught up.
 const maxLag = 100
 
-// CaughtUp says whether this node has heard from a leader lately and has applied
-// what it knows to be committed.
+// CaughtUp says whether this node has heard from a leader lately, shows what was
+// committed when its process started, and keeps up with what has been since.
 func (a *Agent) CaughtUp() bool {
 	if _, known := a.Leader(); !known {
 		return false
 	}
-	return a.raft.AppliedIndex()+maxLag >= a.raft.CommitIndex()
+	// The first asks the store: raft counts an entry as applied that it has handed
+	// over, and one entry may hold a thousand jobs.
+	return a.hasReplayed() && a.raft.AppliedIndex()+maxLag >= a.raft.CommitIndex()
 }
 
-// Replayed returns nil once this node's store shows what was committed when its
+// hasReplayed says whether this node's store shows what was committed when its
 // process started, which it knows from the first lease that a leader grants it.
+func (a *Agent) hasReplayed() bool {
+	if !a.replayed.Load() && a.lease.CaughtUp(a.store.Index()) {
+		a.replayed.Store(true)
+	}
+	return a.replayed.Load()
+}
+
+// Replayed returns nil once hasReplayed.
 func (a *Agent) Replayed(ctx context.Context) error {
-	for !a.replayed.Load() {
-		if a.lease.CaughtUp(a.store.Index()) {
-			a.replayed.Store(true)
-			return nil
-		}
+	for !a.hasReplayed() {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("%w: this node has not caught up with the cluster since it started; ask another node, or wait", transport.ErrNoLeader)
