@@ -1,6 +1,7 @@
 package raftnode
 
 import (
+	"errors"
 	"log/slog"
 	"maps"
 	"sync"
@@ -37,9 +38,14 @@ type announcer struct {
 
 type committed struct{ index, term uint64 }
 
-// behindPause is how long a follower that is still being sent older entries is
-// not told of newer ones.
-const behindPause = time.Second
+const (
+	// soonPause is how long a follower that lacks the entry is given to store it: as
+	// a rule it is a moment slower than the others. It doubles with each refusal.
+	soonPause = 4 * time.Millisecond
+	// behindPause is how long a follower is left alone that went on lacking it, or
+	// did not answer.
+	behindPause = time.Second
+)
 
 func newAnnouncer(r *raft.Raft, id raft.ServerID, transport raft.Transport, logger *slog.Logger) *announcer {
 	a := &announcer{
@@ -122,21 +128,54 @@ func (a *announcer) forgetBehind(now time.Time) {
 	maps.DeleteFunc(a.behind, func(_ raft.ServerID, until time.Time) bool { return !now.Before(until) })
 }
 
+// tell tells one follower of a commit until it knows, newer entries are on their
+// way, or it proves to be behind.
 func (a *announcer) tell(s raft.Server, c committed) {
-	var resp raft.AppendEntriesResponse
-	err := a.transport.AppendEntries(s.ID, s.Address, &raft.AppendEntriesRequest{
-		RPCHeader: a.self, Term: c.term,
-		PrevLogEntry: c.index, PrevLogTerm: c.term, LeaderCommitIndex: c.index,
-	}, &resp)
+	err := a.send(s, c)
+	for pause := soonPause; errors.Is(err, errLacksEntry) && pause < behindPause; pause *= 2 {
+		select {
+		case <-a.quit:
+		case <-time.After(pause):
+		}
+		if a.closed() || a.raft.LastIndex() != c.index {
+			err = nil
+			break
+		}
+		err = a.send(s, c)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.busy, s.ID)
-	if err != nil || !resp.Success {
+	if err != nil {
 		a.behind[s.ID] = time.Now().Add(behindPause)
 		a.logger.Debug("a follower was not told of a commit", "peer", s.ID, "index", c.index, "error", err)
 		return
 	}
 	a.againIfNewer(c)
+}
+
+// errLacksEntry: the follower does not hold the entry yet.
+var errLacksEntry = errors.New("it lacks the entry")
+
+func (a *announcer) send(s raft.Server, c committed) error {
+	var resp raft.AppendEntriesResponse
+	err := a.transport.AppendEntries(s.ID, s.Address, &raft.AppendEntriesRequest{
+		RPCHeader: a.self, Term: c.term,
+		PrevLogEntry: c.index, PrevLogTerm: c.term, LeaderCommitIndex: c.index,
+	}, &resp)
+	if err == nil && !resp.Success {
+		err = errLacksEntry
+	}
+	return err
+}
+
+func (a *announcer) closed() bool {
+	select {
+	case <-a.quit:
+		return true
+	default:
+		return false
+	}
 }
 
 // againIfNewer: what was committed while the announcement was under way found
