@@ -250,6 +250,20 @@ func TestSlots(t *testing.T) {
 	}
 }
 
+// TestASlotThatCannotBeOpenedGoes: where descriptors are short, every start would
+// leave a group behind.
+func TestASlotThatCannotBeOpenedGoes(t *testing.T) {
+	s := &slots{parent: t.TempDir()} // no control group: there are no events to open
+	for range 3 {
+		if taken, err := s.take(); err == nil {
+			t.Fatalf("took %+v", taken)
+		}
+	}
+	if left := directories(s.parent); len(left) != 1 {
+		t.Errorf("left: %v", left)
+	}
+}
+
 // A process alone in its group makes room below it; one with company does not
 // touch the others.
 func TestEnable(t *testing.T) {

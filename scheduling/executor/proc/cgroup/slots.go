@@ -51,7 +51,11 @@ func (s *slots) take() (*slot, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil { // all: somebody may have cleaned up too much
 		return nil, err
 	}
-	return openSlot(dir)
+	made, err := openSlot(dir)
+	if err != nil {
+		remove(dir) // nobody would: each try makes another one
+	}
+	return made, err
 }
 
 func openSlot(dir string) (*slot, error) {
