@@ -211,7 +211,7 @@ func (c *courier) record(ctx context.Context, ended []outcome) {
 		delete(c.busy, o.n.Seq)
 		c.take(o.n, -1)
 		r := c.receivers[receiverOf(o.n)]
-		if r.failed = o.err != nil; r.busy == 0 && !r.failed {
+		if r.failed = o.err != nil; r.busy == 0 && !r.failed && r.rests <= cmd.At {
 			delete(c.receivers, receiverOf(o.n))
 		}
 	}
@@ -229,7 +229,8 @@ func (c *courier) deliveryOf(o outcome, now fsm.Time) fsm.Delivery {
 	pause := pauseAfter(d.Try, rand.Float64())
 	if busy, ok := errors.AsType[*busyError](o.err); ok {
 		asked := min(busy.after, maxPause)
-		c.receivers[receiverOf(o.n)].rests = now.Add(fsm.Duration(asked))
+		r := c.receivers[receiverOf(o.n)]
+		r.rests = max(r.rests, now.Add(fsm.Duration(asked)))
 		pause = max(pause, asked)
 	}
 	next := now.Add(fsm.Duration(pause))

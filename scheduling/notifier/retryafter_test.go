@@ -63,3 +63,43 @@ func TestRetryAfter(t *testing.T) {
 		})
 	}
 }
+
+// TestRetryAfterAmongSuccesses: one answer that asks for a pause counts, whatever is
+// said meanwhile to the requests that were under way beside it.
+func TestRetryAfterAmongSuccesses(t *testing.T) {
+	bubble(t, func(r *rig) {
+		var calls atomic.Int32
+		w := r.receiver("host", func(w http.ResponseWriter, _ *http.Request) {
+			switch calls.Add(1) {
+			case 1:
+				<-time.After(2 * time.Second)
+			case 2:
+				<-time.After(time.Second)
+				w.Header().Set("Retry-After", "30")
+				w.WriteHeader(http.StatusTooManyRequests)
+			case 3:
+				<-time.After(time.Second)
+				w.Header().Set("Retry-After", "90")
+				w.WriteHeader(http.StatusTooManyRequests)
+			}
+		})
+		r.job("j", fsm.Notify{URL: "http://host/"})
+		for range 3 {
+			r.end("j")
+		}
+		began := time.Now()
+		defer r.lead()()
+		r.after(10 * time.Second)
+		r.end("j")
+		r.after(time.Hour)
+		got := w.requests()
+		if len(got) != 6 {
+			t.Fatalf("%d requests", len(got))
+		}
+		for _, again := range got[3:] {
+			if pause := again.at.Sub(began); pause < 91*time.Second {
+				t.Errorf("asked again %s after the first, want 91s at least", pause)
+			}
+		}
+	})
+}
