@@ -47,6 +47,23 @@ func TestCorrected(t *testing.T) {
 	}
 }
 
+// TestRemovedBeforeAnother: a block that is gone hands nothing to the one that has
+// its place now.
+func TestRemovedBeforeAnother(t *testing.T) {
+	bubble(t, func(r *rig) {
+		first, second := r.receiver("first", nil), r.receiver("second", nil)
+		stays := fsm.Notify{URL: "http://second/"}
+		r.job("j", fsm.Notify{URL: "http://first/"}, stays)
+		r.end("j")
+		r.job("j", stays)
+		defer r.lead()()
+		r.after(time.Second)
+		if a, b := len(first.requests()), len(second.requests()); a != 1 || b != 1 {
+			t.Errorf("%d requests to the first receiver, %d to the second", a, b)
+		}
+	})
+}
+
 // TestCorrectedForOtherEvents: a block that tells of other things now is another one.
 func TestCorrectedForOtherEvents(t *testing.T) {
 	bubble(t, func(r *rig) {
