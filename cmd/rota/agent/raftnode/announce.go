@@ -129,7 +129,8 @@ func (a *announcer) forgetBehind(now time.Time) {
 }
 
 // tell tells one follower of a commit until it knows, newer entries are on their
-// way, or it proves to be behind.
+// way, or it proves to be behind. Who leads no more stops: to a follower that seeks
+// votes, each word of a leader is a reason not to.
 func (a *announcer) tell(s raft.Server, c committed) {
 	err := a.send(s, c)
 	for pause := soonPause; errors.Is(err, errLacksEntry) && pause < behindPause; pause *= 2 {
@@ -137,7 +138,7 @@ func (a *announcer) tell(s raft.Server, c committed) {
 		case <-a.quit:
 		case <-time.After(pause):
 		}
-		if a.closed() || a.raft.LastIndex() != c.index {
+		if a.closed() || a.raft.State() != raft.Leader || a.raft.LastIndex() != c.index {
 			err = nil
 			break
 		}

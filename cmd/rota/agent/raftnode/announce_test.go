@@ -3,7 +3,9 @@ package raftnode
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -75,5 +77,42 @@ func TestAnnouncerForgetsPauses(t *testing.T) {
 	a.forgetBehind(now)
 	if len(a.behind) != 1 || a.claim("slow") || !a.claim("gone") {
 		t.Errorf("left are %v", a.behind)
+	}
+}
+
+// refusing is the way to a follower that lacks every entry.
+type refusing struct {
+	raft.Transport
+	calls atomic.Int32
+}
+
+func (r *refusing) LocalAddr() raft.ServerAddress { return "" }
+
+func (r *refusing) EncodePeer(raft.ServerID, raft.ServerAddress) []byte { return nil }
+
+func (r *refusing) AppendEntries(raft.ServerID, raft.ServerAddress, *raft.AppendEntriesRequest, *raft.AppendEntriesResponse) error {
+	r.calls.Add(1)
+	return nil
+}
+
+// Who leads no more does not repeat what a follower has refused: it would call off
+// the election that this follower holds.
+func TestADeposedLeaderRepeatsNothing(t *testing.T) {
+	c := startCluster(t, 3, func(*Config) {})
+	leader := c.leader(t)
+	index := c.apply(t, "last").Index
+	for _, m := range c {
+		if m == leader {
+			continue
+		}
+		eventually(t, "it has the entry", func() bool { return m.raft.LastIndex() == index })
+		way := &refusing{}
+		a := newAnnouncer(m.raft, "deposed", way, slog.New(slog.DiscardHandler))
+		a.tell(raft.Server{ID: "behind"}, committed{index, m.CurrentTerm()})
+		a.close()
+		if n := way.calls.Load(); n != 1 {
+			t.Errorf("told %d times", n)
+		}
+		return
 	}
 }
