@@ -145,6 +145,9 @@ func TestRefusedAtTheFork(t *testing.T) {
 		t.Fatal(err)
 	}
 	req.Expiry = Mono() // passes between the first check and the last
+	if err := lastLook(ctx, a, req); !errors.Is(err, ErrExpired) {
+		t.Fatalf("the last look: %v, want expired", err)
+	}
 	if err := h.launch(ctx, a, req); !errors.Is(err, ErrExpired) {
 		t.Fatalf("launch: %v, want expired", err)
 	}
