@@ -10,18 +10,24 @@ import (
 	"github.com/rota-scheduler/rota/fsm"
 )
 
-// benchStore holds nodes with a lot of room, and a run of so many pending shards
-// of which the first are held already.
-func benchStore(b *testing.B, nodes, pending, held int, change func(*fsm.JobSpec)) *fsm.Store {
-	b.Helper()
-	store := fsm.NewStore(func(err error) { b.Fatal(err) })
+// benchState returns an empty state, and what applies a command to it.
+func benchState(b *testing.B) (store *fsm.Store, apply func(op fsm.Opcode, command any)) {
+	store = fsm.NewStore(func(err error) { b.Fatal(err) })
 	index := uint64(0)
-	apply := func(op fsm.Opcode, command any) {
+	return store, func(op fsm.Opcode, command any) {
+		b.Helper()
 		index++
 		if res := store.Apply(&raft.Log{Index: index, Type: raft.LogCommand, Data: fsm.Encode(op, command)}).(fsm.Result); res.Err != nil {
 			b.Fatal(res.Err)
 		}
 	}
+}
+
+// benchStore holds nodes with a lot of room, and a run of so many pending shards
+// of which the first are held already.
+func benchStore(b *testing.B, nodes, pending, held int, change func(*fsm.JobSpec)) *fsm.Store {
+	b.Helper()
+	store, apply := benchState(b)
 	for i := range nodes {
 		apply(fsm.OpRegisterNode, fsm.RegisterNode{Node: fsm.Node{
 			ID: fmt.Sprintf("node-%02d", i), Name: fmt.Sprintf("node-%02d", i), Incarnation: 1, Capacity: 1000,

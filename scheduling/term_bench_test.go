@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/hashicorp/raft"
-
 	"github.com/rota-scheduler/rota/fsm"
 )
 
@@ -15,14 +13,7 @@ import (
 // in a day, and a node.
 func idleStore(b *testing.B, jobs int, now fsm.Time) *fsm.Store {
 	b.Helper()
-	store := fsm.NewStore(func(err error) { b.Fatal(err) })
-	index := uint64(0)
-	apply := func(op fsm.Opcode, command any) {
-		index++
-		if res := store.Apply(&raft.Log{Index: index, Type: raft.LogCommand, Data: fsm.Encode(op, command)}).(fsm.Result); res.Err != nil {
-			b.Fatal(res.Err)
-		}
-	}
+	store, apply := benchState(b)
 	apply(fsm.OpRegisterNode, fsm.RegisterNode{Node: fsm.Node{ID: "node", Name: "node", Incarnation: 1, Capacity: 1000}})
 	for first := 0; first < jobs; first += 500 {
 		put := fsm.PutJobs{At: now}

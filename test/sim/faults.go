@@ -17,23 +17,18 @@ func (g *generator) fault(at time.Duration) {
 
 func (g *generator) ms(low, high int) string { return fmt.Sprintf("%dms", low+g.IntN(high-low)) }
 
-func (g *generator) crash(at time.Duration) {
+// away takes a node out of play, and brings it back.
+func (g *generator) away(at time.Duration, gone, back string) {
 	v := g.victim()
-	g.add(at, "crash", v)
-	g.add(at+g.span(), "start", v)
+	g.add(at, gone, v)
+	g.add(at+g.span(), back, v)
 }
 
-func (g *generator) kill(at time.Duration) {
-	v := g.victim()
-	g.add(at, "kill", v)
-	g.add(at+g.span(), "start", v)
-}
+func (g *generator) crash(at time.Duration) { g.away(at, "crash", "start") }
 
-func (g *generator) stop(at time.Duration) {
-	v := g.victim()
-	g.add(at, "stop", v)
-	g.add(at+g.span(), "start", v)
-}
+func (g *generator) kill(at time.Duration) { g.away(at, "kill", "start") }
+
+func (g *generator) stop(at time.Duration) { g.away(at, "stop", "start") }
 
 // freeze stops an agent, which may die in the ice.
 func (g *generator) freeze(at time.Duration) {
@@ -62,11 +57,7 @@ func (g *generator) powerOf(v string, at time.Duration) {
 }
 
 // halt freezes a supervisor alone.
-func (g *generator) halt(at time.Duration) {
-	v := g.victim()
-	g.add(at, "halt", v)
-	g.add(at+g.span(), "go-on", v)
-}
+func (g *generator) halt(at time.Duration) { g.away(at, "halt", "go-on") }
 
 // apart freezes a supervisor and its agent, each for a time of its own; the agent
 // may die meanwhile.
