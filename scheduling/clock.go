@@ -32,6 +32,7 @@ type Clock struct {
 	base    int64 // cluster time at mono at
 	at      int64
 	sampled int64 // mono of the last sample; 0: none yet
+	doubt   int64 // how much later than this clock says it may be
 	leading bool
 }
 
@@ -45,6 +46,15 @@ func (c *Clock) Now() fsm.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return fsm.Time(c.advance(c.mono()))
+}
+
+// Latest returns the latest that cluster time can be, to within the error that is
+// tolerated: what has a deadline is judged by it. It differs from Now on a node
+// that has heard only answers that were long on their way.
+func (c *Clock) Latest() fsm.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return fsm.Time(c.advance(c.mono()) + c.doubt)
 }
 
 // Mono returns the monotonic clock, in nanoseconds from an arbitrary start.
@@ -74,15 +84,17 @@ func (c *Clock) Sample(leader fsm.Time, sent, received int64) {
 		return
 	}
 	c.base, c.at, c.sampled = int64(leader)+min(rtt, maxSampleRTT)/2, received, received
+	c.doubt = max(rtt-maxSampleRTT, 0)
 }
 
 // Offset returns cluster time less the monotonic clock, by which another process
-// on this machine, up to its restart, can tell cluster time.
-func (c *Clock) Offset() int64 {
+// on this machine, up to its restart, can tell cluster time. It is not sure if the
+// clock may be late by more than is tolerated.
+func (c *Clock) Offset() (offset int64, sure bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.mono()
-	return c.advance(now) - now
+	return c.advance(now) - now, c.doubt == 0
 }
 
 // Restore takes the offset that an earlier process on this machine had. It counts
@@ -92,7 +104,7 @@ func (c *Clock) Restore(offset int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.mono()
-	c.base, c.sampled = c.at+offset, c.at
+	c.base, c.sampled, c.doubt = c.at+offset, c.at, 0
 }
 
 // Lead makes this clock the cluster's: it carries on from where it is.
@@ -100,15 +112,19 @@ func (c *Clock) Lead() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.advance(c.mono())
-	c.leading = true
+	c.leading, c.doubt = true, 0
 }
 
-// Follow ends Lead.
+// Follow ends Lead. What was the cluster's time until now counts as a sample: a
+// slow answer of the next leader says less.
 func (c *Clock) Follow() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.advance(c.mono())
-	c.leading = false
+	now := c.mono()
+	c.advance(now)
+	if c.leading {
+		c.leading, c.sampled = false, now
+	}
 }
 
 // WallOffset returns how far this machine's wall clock is from cluster time.

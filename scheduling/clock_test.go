@@ -146,9 +146,54 @@ func TestALeadingClockNeverGoesBack(t *testing.T) {
 func TestClockRestored(t *testing.T) {
 	before := NewClock(func() time.Time { return time.Unix(1000, 0) }, func() int64 { return 500 })
 	after := NewClock(func() time.Time { return time.Unix(9000, 0) }, func() int64 { return 1500 })
-	after.Restore(before.Offset())
+	offset, sure := before.Offset()
+	if !sure {
+		t.Error("a clock that no slow answer has set is not sure")
+	}
+	after.Restore(offset)
 	after.Lead()
 	if got, want := after.Now(), fsm.At(time.Unix(1000, 1000)); got != want {
 		t.Errorf("it is %s, want %s", got, want)
 	}
+}
+
+// TestALeaderThatWasKeepsItsTime: a node that led knows cluster time. A slow answer
+// of the next leader must not set it back by the way that the answer took.
+func TestALeaderThatWasKeepsItsTime(t *testing.T) {
+	m := &machine{someday, 1}
+	c := m.clock()
+	c.Lead()
+	m.pass(10 * time.Second)
+	c.Follow()
+	asked, sent := c.Now(), m.mono
+	m.pass(920 * time.Millisecond)
+	c.Sample(asked, sent, m.mono)
+	if late := fsm.Time(m.wall).Sub(c.Now()); late != 0 {
+		t.Errorf("the clock is %s late", late)
+	}
+}
+
+// TestLatest: a clock that only slow answers have set says how late it may be,
+// until it hears a quick one or leads.
+func TestLatest(t *testing.T) {
+	m := &machine{someday, 1}
+	c := m.clock()
+	expect := func(when string, doubt time.Duration) {
+		t.Helper()
+		if got := c.Latest().Sub(c.Now()); time.Duration(got) != doubt {
+			t.Errorf("%s: it may be %s later, want %s", when, got, doubt)
+		}
+		if _, sure := c.Offset(); sure != (doubt == 0) {
+			t.Errorf("%s: the clock says that it is sure: %v", when, sure)
+		}
+	}
+	expect("by the wall clock", 0)
+	m.pass(time.Second)
+	c.Sample(fsm.Time(someday), 1, m.mono)
+	expect("after a slow answer", 900*time.Millisecond)
+	if late := fsm.Time(m.wall) - c.Latest(); late > fsm.Time(50*time.Millisecond) {
+		t.Errorf("the latest it can be is %d ns before it", late)
+	}
+	c.Sample(fsm.Time(m.wall), m.mono, m.mono)
+	expect("after a quick answer", 0)
 }

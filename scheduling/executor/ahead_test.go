@@ -92,5 +92,6 @@ func BenchmarkPass(b *testing.B) {
 // still is a clock that stands.
 type still struct{ at fsm.Time }
 
-func (s still) Now() fsm.Time { return s.at }
-func (s still) Mono() int64   { return 1e12 }
+func (s still) Now() fsm.Time    { return s.at }
+func (s still) Latest() fsm.Time { return s.at }
+func (s still) Mono() int64      { return 1e12 }

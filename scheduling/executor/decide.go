@@ -113,7 +113,7 @@ func (e *Executor) beforeBoot(run *fsm.Run, s *fsm.Shard) bool {
 // considerGate judges the shard that decides whether its run happens (rule 8).
 func (e *Executor) considerGate(ctx context.Context, quiet, watch *fsm.View, run *fsm.Run, s *fsm.Shard, p *passResult) {
 	switch {
-	case run.StartDeadline != 0 && p.now > run.StartDeadline && !s.Maybe:
+	case run.StartDeadline != 0 && e.cfg.Clock.Latest() > run.StartDeadline && !s.Maybe:
 		e.decline(ctx, s.Ref(), fsm.ReportMissed, p)
 	case e.conditionMet(quiet, run):
 		e.tryStart(ctx, quiet, run, s, p)
@@ -198,7 +198,7 @@ func (e *Executor) tryStart(ctx context.Context, v *fsm.View, run *fsm.Run, s *f
 	expiry := end
 	if bounded {
 		mono := e.cfg.Clock.Mono() // first: what comes between can only shorten it
-		left := run.StartDeadline.Sub(e.cfg.Clock.Now())
+		left := run.StartDeadline.Sub(e.cfg.Clock.Latest())
 		expiry = min(expiry, mono+int64(left)+1)
 	}
 	e.start(ctx, v, run, s, base, expiry)

@@ -20,6 +20,8 @@ import (
 // expiries are counted in (nanoseconds).
 type Clock interface {
 	Now() fsm.Time
+	// Latest is the latest that cluster time can be: deadlines are kept by it.
+	Latest() fsm.Time
 	Mono() int64
 }
 

@@ -32,8 +32,9 @@ var errRefused = errors.New("refused on purpose")
 // clock counts the bubble's virtual time.
 type clock struct{ began time.Time }
 
-func (c clock) Now() fsm.Time { return fsm.At(time.Now()) }
-func (c clock) Mono() int64   { return int64(time.Since(c.began)) + 1e12 }
+func (c clock) Now() fsm.Time    { return fsm.At(time.Now()) }
+func (c clock) Latest() fsm.Time { return c.Now() }
+func (c clock) Mono() int64      { return int64(time.Since(c.began)) + 1e12 }
 
 // processes is a process half without processes.
 type processes struct {

@@ -265,3 +265,34 @@ func TestNoop(t *testing.T) {
 		}
 	})
 }
+
+// doubtful is a clock that may be late.
+type doubtful struct {
+	clock
+	by fsm.Duration
+}
+
+func (c doubtful) Latest() fsm.Time { return c.Now().Add(c.by) }
+
+// TestADeadlineIsKeptByTheLatestThatItCanBe: what may be past its deadline is missed
+// rather than started.
+func TestADeadlineIsKeptByTheLatestThatItCanBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.cfg.Clock = doubtful{r.clock, fsm.Duration(700 * time.Millisecond)}
+		r.run()
+		defer r.end()
+		r.grant()
+		soon, later := job{name: "a", deadline: 500 * time.Millisecond}, job{name: "b", deadline: time.Second}
+		r.fire(soon)
+		ref := r.fire(later)
+		r.after(time.Second + step)
+		if o, why := r.outcome(soon); o != fsm.OutcomeSkipped || why != fsm.ReasonMissed {
+			t.Errorf("due with half a second to start in: outcome %s %s", o, why)
+		}
+		want := r.clock.Mono() - int64(step) + int64(300*time.Millisecond) + 1
+		if got := r.procs.requests[ref.String()].Expiry; got != want {
+			t.Errorf("expiry %d, want %d", got, want)
+		}
+	})
+}

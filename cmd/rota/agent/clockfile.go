@@ -53,8 +53,8 @@ func (a *Agent) restoreClock() {
 // saveClock keeps cluster time, if it has moved. There is no fsync: the file need
 // survive the process, not the machine. Only the heartbeat calls it.
 func (a *Agent) saveClock() {
-	offset := a.clock.Offset()
-	if a.saved.Boot == "" || time.Duration(offset-a.saved.Offset).Abs() < clockKept {
+	offset, sure := a.clock.Offset()
+	if !sure || a.saved.Boot == "" || time.Duration(offset-a.saved.Offset).Abs() < clockKept {
 		return
 	}
 	next := savedClock{a.saved.Boot, offset}
