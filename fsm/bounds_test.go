@@ -80,12 +80,12 @@ func TestNodes(t *testing.T) {
 	if r := l.apply(OpRegisterNode, RegisterNode{l.now, Node{ID: "n1", Name: "n1", Incarnation: 2}}); !errors.Is(r.Err, ErrStale) {
 		t.Errorf("an earlier life of the node: %v", r.Err)
 	}
-	l.must(OpSetNodeStatus, SetNodeStatus{l.now, "n1", NodeDraining, "ann"})
+	l.must(OpSetNodeStatus, SetNodeStatus{At: l.now, ID: "n1", Status: NodeDraining, By: "ann"})
 	l.node("n1", 4)
 	if n := l.view().Node("n1"); n.Status != NodeDraining || n.StatusSetBy != "ann" {
 		t.Errorf("an operator's word is lost with a restart: %+v", n)
 	}
-	l.must(OpSetNodeStatus, SetNodeStatus{l.now, "n1", NodeDown, "leader"})
+	l.must(OpSetNodeStatus, SetNodeStatus{At: l.now, ID: "n1", Status: NodeDown, By: "leader"})
 	l.node("n1", 5)
 	if n := l.view().Node("n1"); n.Status != NodeReady || n.StatusSetBy != "" {
 		t.Errorf("a node that is back is %s, said %q", n.Status, n.StatusSetBy)
@@ -94,10 +94,10 @@ func TestNodes(t *testing.T) {
 	if old := l.view().Node("n1"); old.Status != NodeLeft || old.Name == "n1" {
 		t.Errorf("the earlier holder of the name is %+v", old)
 	}
-	if r := l.apply(OpSetNodeStatus, SetNodeStatus{l.now, "n1", "tired", ""}); !errors.Is(r.Err, ErrInvalid) {
+	if r := l.apply(OpSetNodeStatus, SetNodeStatus{At: l.now, ID: "n1", Status: "tired", By: ""}); !errors.Is(r.Err, ErrInvalid) {
 		t.Errorf("unknown status: %v", r.Err)
 	}
-	if r := l.apply(OpSetNodeStatus, SetNodeStatus{l.now, "n9", NodeReady, ""}); !errors.Is(r.Err, ErrNotFound) {
+	if r := l.apply(OpSetNodeStatus, SetNodeStatus{At: l.now, ID: "n9", Status: NodeReady, By: ""}); !errors.Is(r.Err, ErrNotFound) {
 		t.Errorf("unknown node: %v", r.Err)
 	}
 }

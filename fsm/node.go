@@ -72,6 +72,9 @@ type SetNodeStatus struct {
 	ID     string     `codec:"id"`
 	Status NodeStatus `codec:"s"`
 	By     string     `codec:"by"`
+	// Seen, if not 0, is the node's ModifyIndex that the status follows from: what
+	// was said of the node since, by a person perhaps, stands.
+	Seen uint64 `codec:"se,omitempty"`
 }
 
 func applyRegisterNode(c *change, cmd *RegisterNode) (any, error) {
@@ -139,6 +142,9 @@ type DrainNode struct {
 }
 
 func applySetNodeStatus(c *change, cmd *SetNodeStatus) (any, error) {
+	if n := c.node(cmd.ID); n != nil && cmd.Seen != 0 && cmd.Seen != n.ModifyIndex {
+		return nil, fmt.Errorf("%w: node %s has changed since", ErrStale, n.Name)
+	}
 	switch cmd.Status {
 	case NodeReady, NodeDraining, NodeMaintenance, NodeStandby, NodeSuspect, NodeDown, NodeLeft:
 		return nil, setStatus(c, &DrainNode{At: cmd.At, ID: cmd.ID, Status: cmd.Status, By: cmd.By})

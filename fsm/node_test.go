@@ -15,7 +15,7 @@ func TestDrainLasts(t *testing.T) {
 	if n := l.view().Node("n1"); n.Status != NodeMaintenance || n.StatusSetBy != "ann@ops" || n.EvictAt != l.now+second {
 		t.Errorf("after a restart: %+v", n)
 	}
-	l.must(OpSetNodeStatus, SetNodeStatus{l.now, "n1", NodeDraining, "ann@ops"})
+	l.must(OpSetNodeStatus, SetNodeStatus{At: l.now, ID: "n1", Status: NodeDraining, By: "ann@ops"})
 	if n := l.view().Node("n1"); n.EvictAt != 0 {
 		t.Errorf("a drain without a deadline keeps that of the last one: %+v", n)
 	}
@@ -39,6 +39,24 @@ func TestDrainLasts(t *testing.T) {
 			t.Errorf("drained by %q: %v", bad, r.Err)
 		}
 	}
+}
+
+// TestAStatusThatIsConcludedComesSecond: what the leader concludes of a node gives
+// way to what a person has said of it in the meantime.
+func TestAStatusThatIsConcludedComesSecond(t *testing.T) {
+	l := newLab(t)
+	l.node("n1", 1)
+	seen := l.view().Node("n1").ModifyIndex
+	l.must(OpSetNodeStatus, SetNodeStatus{At: l.now, ID: "n1", Status: NodeMaintenance, By: "ann"})
+	down := SetNodeStatus{At: l.now, ID: "n1", Status: NodeDown, By: "cluster", Seen: seen}
+	if r := l.apply(OpSetNodeStatus, down); !errors.Is(r.Err, ErrStale) {
+		t.Errorf("concluded from what was before: %v", r.Err)
+	}
+	if n := l.view().Node("n1"); n.Status != NodeMaintenance {
+		t.Errorf("it is %s", n.Status)
+	}
+	down.Seen = l.view().Node("n1").ModifyIndex
+	l.must(OpSetNodeStatus, down)
 }
 
 // TestEviction: a running attempt that is evicted stays where it is until its node

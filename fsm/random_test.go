@@ -232,9 +232,9 @@ func (a *author) nodeEvent(v *View) (Opcode, any) {
 	switch a.rng.IntN(8) {
 	case 0, 1:
 		statuses := []NodeStatus{NodeReady, NodeReady, NodeDraining, NodeMaintenance, NodeDown, NodeLeft, "odd"}
-		return OpSetNodeStatus, SetNodeStatus{a.now, n.ID, statuses[a.rng.IntN(len(statuses))], "author"}
+		return OpSetNodeStatus, SetNodeStatus{a.now, n.ID, statuses[a.rng.IntN(len(statuses))], "author", n.ModifyIndex * uint64(a.rng.IntN(2))}
 	case 2, 3, 4:
-		return OpSetNodeStatus, SetNodeStatus{a.now, n.ID, NodeReady, "author"}
+		return OpSetNodeStatus, SetNodeStatus{a.now, n.ID, NodeReady, "author", 0}
 	case 5:
 		statuses := []NodeStatus{NodeDraining, NodeStandby, NodeReady}
 		return OpDrainNode, DrainNode{a.now, n.ID, statuses[a.rng.IntN(3)], "author", a.now + second, n.Incarnation * uint64(a.rng.IntN(2))}

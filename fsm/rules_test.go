@@ -131,7 +131,7 @@ func TestStalePlacements(t *testing.T) {
 		{"a newer incarnation", func(_ *scene, p *Placement) { p.Incarnation = 2 }, ErrStale},
 		{"no such run", func(_ *scene, p *Placement) { p.RunID = "x" }, ErrStale},
 		{"a node that drains", func(s *scene, _ *Placement) {
-			s.must(OpSetNodeStatus, SetNodeStatus{s.now, "n2", NodeDraining, "test"})
+			s.must(OpSetNodeStatus, SetNodeStatus{At: s.now, ID: "n2", Status: NodeDraining, By: "test"})
 		}, ErrStale},
 	} {
 		t.Run(c.name, func(t *testing.T) {

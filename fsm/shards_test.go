@@ -162,7 +162,7 @@ func TestShardsOfATask(t *testing.T) {
 			for _, n := range []string{"n1", "n2", "n3", "n4"} {
 				l.node(n, 1)
 			}
-			l.must(OpSetNodeStatus, SetNodeStatus{l.now, "n4", NodeDraining, "test"})
+			l.must(OpSetNodeStatus, SetNodeStatus{At: l.now, ID: "n4", Status: NodeDraining, By: "test"})
 			l.put(spec("j", 0, sharded("a", c.shards)))
 			if err := l.start("j", "m1"); err != nil {
 				t.Fatal(err)

@@ -55,7 +55,7 @@ func (l *Leader) markGone(ctx context.Context, n *fsm.Node) {
 	}
 	l.Logger.Warn("node is gone", "node", n.Name, "status", status, "silent", quiet)
 	if _, _, err := l.Proposer.Propose(ctx, fsm.OpSetNodeStatus, fsm.SetNodeStatus{
-		At: l.Clock.Now(), ID: n.ID, Status: status, By: "cluster",
+		At: l.Clock.Now(), ID: n.ID, Status: status, By: "cluster", Seen: n.ModifyIndex,
 	}); err != nil && ctx.Err() == nil {
 		l.Logger.Warn("a node's status was not changed; trying again", "node", n.Name, "error", err)
 		l.pause(ctx)

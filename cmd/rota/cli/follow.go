@@ -91,6 +91,18 @@ type follower struct {
 type attempt struct {
 	ref  fsm.AttemptRef
 	node string
+	// unstarted says why it could not be started, and so wrote nothing.
+	unstarted string
+}
+
+// newAttempt returns the attempt of that number of a shard.
+func newAttempt(ref fsm.AttemptRef, node string, a *fsm.Attempt) attempt {
+	ref.Attempt = a.Number
+	one := attempt{ref: ref, node: node}
+	if a.Outcome == fsm.AttemptStartFailed {
+		one.unstarted = a.Failure()
+	}
+	return one
 }
 
 // follow prints until the run has ended, and returns it.
@@ -125,6 +137,10 @@ func (f *follower) print(ctx context.Context, a attempt, header, follow bool) er
 		if _, err := fmt.Fprintf(f.out, "==> %s <==\n", a.title()); err != nil {
 			return err
 		}
+	}
+	if a.unstarted != "" {
+		_, err := fmt.Fprintf(f.notes, "%s %s\n", a.title(), a.unstarted)
+		return err
 	}
 	q := f.query
 	q.Task, q.Shard, q.Attempt, q.Follow = a.ref.Task, a.ref.Shard, a.ref.Attempt, follow
@@ -176,12 +192,11 @@ func startedAttempts(run *api.Run) []attempt {
 			ref := shard.Ref()
 			for k := range shard.Past {
 				if past := &shard.Past[k]; past.StartedAt != 0 {
-					ref.Attempt = past.Number
-					all = append(all, attempt{ref, ""})
+					all = append(all, newAttempt(ref, "", past))
 				}
 			}
 			if shard.Current.StartedAt != 0 {
-				all = append(all, attempt{shard.Ref(), shard.NodeName})
+				all = append(all, newAttempt(ref, shard.NodeName, &shard.Current))
 			}
 		}
 	}

@@ -159,3 +159,26 @@ func TestLogsOfALostNode(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// TestLogsOfWhatCouldNotBeStarted says why there is nothing to read, and asks no
+// node for it.
+func TestLogsOfWhatCouldNotBeStarted(t *testing.T) {
+	run := failedRun()
+	for i := range run.Tasks[0].Items {
+		shard := &run.Tasks[0].Items[i]
+		shard.Past, shard.NodeName = nil, "n1"
+		shard.Current = fsm.Attempt{Number: 1, StartedAt: 1, EndedAt: 1, Outcome: fsm.AttemptStartFailed, Error: "no such file"}
+	}
+	run.Tasks = run.Tasks[:1]
+	serve(t, map[string]http.HandlerFunc{
+		"GET /v1/runs/abcdef":      answer(200, run),
+		"GET /v1/runs/" + failedID: answer(200, run),
+	})
+	for _, args := range [][]string{{"logs", "abcdef"}, {"logs", "abcdef", "-f"}} {
+		got := execute(t.Context(), "", args...)
+		want := run.Tasks[0].Name + ", shard 0, attempt 1, on n1 could not be started: no such file\n"
+		if got.code != 0 || got.stderr != want {
+			t.Errorf("%v: %v", args, got)
+		}
+	}
+}
