@@ -49,8 +49,9 @@ func (c *Clock) Now() fsm.Time {
 }
 
 // Latest returns the latest that cluster time can be, to within the error that is
-// tolerated: what has a deadline is judged by it. It differs from Now on a node
-// that has heard only answers that were long on their way.
+// tolerated: deadlines are kept by it, and what another node has surely not started
+// is told by it. It differs from Now on a node that has heard only answers that were
+// long on their way.
 func (c *Clock) Latest() fsm.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,12 +108,13 @@ func (c *Clock) Restore(offset int64) {
 	c.base, c.sampled, c.doubt = c.at+offset, c.at, 0
 }
 
-// Lead makes this clock the cluster's: it carries on from where it is.
+// Lead makes this clock the cluster's: it carries on from where it is, and in the
+// same doubt, since others may still go by what they had of the leader before.
 func (c *Clock) Lead() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.advance(c.mono())
-	c.leading, c.doubt = true, 0
+	c.leading = true
 }
 
 // Follow ends Lead. What was the cluster's time until now counts as a sample: a

@@ -174,7 +174,7 @@ func TestALeaderThatWasKeepsItsTime(t *testing.T) {
 }
 
 // TestLatest: a clock that only slow answers have set says how late it may be,
-// until it hears a quick one or leads.
+// until it hears a quick one.
 func TestLatest(t *testing.T) {
 	m := &machine{someday, 1}
 	c := m.clock()
@@ -194,6 +194,10 @@ func TestLatest(t *testing.T) {
 	if late := fsm.Time(m.wall) - c.Latest(); late > fsm.Time(50*time.Millisecond) {
 		t.Errorf("the latest it can be is %d ns before it", late)
 	}
+	c.Lead()
+	expect("while it leads", 900*time.Millisecond)
+	c.Follow()
+	expect("after it has led", 900*time.Millisecond)
 	c.Sample(fsm.Time(m.wall), m.mono, m.mono)
 	expect("after a quick answer", 0)
 }

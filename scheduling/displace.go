@@ -129,7 +129,7 @@ func (l *Leader) judge(v *fsm.View, n *fsm.Node) judgement {
 	if !ok {
 		return judgement{}
 	}
-	now, mono := l.Clock.Now(), l.Clock.Mono()
+	latest, mono := l.Clock.Latest(), l.Clock.Mono() // the node's clock may be ahead of this one
 	quiet := time.Duration(mono - answered)
 	note, refused := l.refusal(n.ID)
 	if quiet < l.Timing.doubt() && !refused {
@@ -139,7 +139,7 @@ func (l *Leader) judge(v *fsm.View, n *fsm.Node) judgement {
 	if refused {
 		j.reason = fmt.Sprintf("the agent on node %s is gone", n.Name)
 	}
-	instant := func(at int64) fsm.Time { return now - fsm.Time(mono-at) }
+	instant := func(at int64) fsm.Time { return latest - fsm.Time(mono-at) }
 	lapse := answered + int64(l.Timing.silence())
 	for s := range v.HeldBy(n.ID) {
 		run := v.Run(s.RunID)

@@ -118,18 +118,21 @@ func TestANodeThatIsKnownDead(t *testing.T) {
 		name        string
 		incarnation uint64
 		after       time.Duration // from the first armed instants on to the refusal
+		doubt       time.Duration // of the leader's clock
 		want        int
 	}{
-		{"due after the refusal", 7, 2500 * time.Millisecond, 3},
-		{"not what is due within the skew after it", 7, 2960 * time.Millisecond, 4},
-		{"not of a later life", 6, 2500 * time.Millisecond, ahead + 1},
-		{"of an earlier life too", 8, 2500 * time.Millisecond, 3},
+		{"due after the refusal", 7, 2500 * time.Millisecond, 0, 3},
+		{"not what is due within the skew after it", 7, 2960 * time.Millisecond, 0, 4},
+		{"not what was due by a clock that is ahead", 7, 2500 * time.Millisecond, 700 * time.Millisecond, 4},
+		{"not of a later life", 6, 2500 * time.Millisecond, 0, ahead + 1},
+		{"of an earlier life too", 8, 2500 * time.Millisecond, 0, 3},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(w *world) {
 				e := newEnsemble(w)
 				w.after(tt.after)
 				w.beat("n1")
+				w.clock.doubt = int64(tt.doubt)
 				w.refusals["n1"] = Refusal{Incarnation: tt.incarnation, At: w.mono()}
 				defer w.lead(w.leader().displace, w.beating("n2"))()
 				w.after(looks + time.Millisecond)
