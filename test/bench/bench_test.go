@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -233,65 +232,4 @@ func gently(t *testing.T, what string, cond func() error) {
 		defer func() { next = time.Now().Add(time.Second) }()
 		return cond()
 	})
-}
-
-// TestIdle: what jobs that are not due cost, and how soon a new leader takes
-// writes with all of them.
-func TestIdle(t *testing.T) {
-	jobs := size(100_000, 500)
-	if os.Getenv("ROTA_BENCH") == "million" {
-		jobs = 1_000_000
-	}
-	c := cluster.Start(t, cluster.Options{})
-	empty := memory(t, c)
-	list := specs(jobs, "idle", fsm.Schedule{Cron: "0 3 * * *"}, fsm.Task{Name: "t", Driver: fsm.DriverExec, Command: "/bin/true"})
-	tenth := max(1, jobs/10)
-	first := put(t, c.Client(0), list[:tenth])
-	all := first + put(t, c.Client(0), list[tenth:])
-	t.Logf("%d jobs applied in %s, %d in %s (bar: 10,000 in 5 s)", tenth, first.Round(time.Millisecond), jobs, all.Round(time.Millisecond))
-	t.Logf("memory with no job: %s; with %d: %s (bar: 600 MiB)", empty, jobs, memory(t, c))
-	old := c.Leader()
-	killed := time.Now()
-	old.Kill()
-	other := c.Up()[0]
-	cluster.Eventually(t, time.Minute, "a new leader takes a write", func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		defer cancel()
-		_, err := other.Client().PutJobs(ctx, list[:1], false)
-		return err
-	})
-	t.Logf("new leader takes writes %s after the old one was killed (bar: 1 s)", time.Since(killed).Round(time.Millisecond))
-	back := time.Now()
-	old.Start()
-	c.WaitReady()
-	ready := time.Since(back)
-	cluster.Eventually(t, time.Minute, "the node answers from its own state", func() error {
-		_, err := old.Client().Jobs(t.Context(), "", api.Page{PerPage: 1}, api.Read{})
-		return err
-	})
-	t.Logf("restart with %d jobs took %s until ready (bar: 10 s), %s until it answered reads itself",
-		jobs, ready.Round(time.Millisecond), time.Since(back).Round(time.Millisecond))
-}
-
-// memory is the resident memory of each node's processes.
-func memory(t *testing.T, c *cluster.Cluster) string {
-	t.Helper()
-	var parts []string
-	for _, n := range c.Nodes {
-		total := 0
-		for _, pid := range []int{n.PID(), n.AgentPID()} {
-			status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-			if err != nil {
-				continue
-			}
-			for line := range strings.Lines(string(status)) {
-				var kib int
-				if _, err := fmt.Sscanf(line, "VmRSS: %d kB", &kib); err == nil {
-					total += kib
-				}
-			}
-		}
-		parts = append(parts, fmt.Sprintf("%s %d MiB", n.Name, total>>10))
-	}
-	return strings.Join(parts, ", ")
 }
