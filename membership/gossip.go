@@ -27,6 +27,7 @@ type Gossip struct {
 	// coordinates is where this node and the others are in the network.
 	coordinates *coordinates
 	list        *memberlist.Memberlist
+	sent        sentGossip
 	seeds       []string // ip:port, without this node
 	addr        string   // gossip ip:port that this node advertises
 
@@ -93,7 +94,7 @@ func (g *Gossip) open() error {
 	mc.Delegate, mc.Events, mc.Conflict, mc.Alive = local, local, local, local
 	mc.Ping = g.coordinates
 	if mc.Transport == nil {
-		t, err := newNetTransport(g.ctx, cfg.BindAddr, cfg.BindPort, mc.Logger)
+		t, err := newNetTransport(g.ctx, cfg.BindAddr, cfg.BindPort, &g.sent, mc.Logger)
 		if err != nil {
 			return fmt.Errorf("listen for gossip on %s port %d: %w", cfg.BindAddr, cfg.BindPort, err)
 		}
@@ -144,6 +145,13 @@ func (g *Gossip) Member(id string) (Member, bool) { return g.table.get(id) }
 // reader misses steps, never the latest state.
 func (g *Gossip) Watch() ([]Member, <-chan struct{}) {
 	return g.table.snapshot()
+}
+
+// Sent returns how many packets this node has sent, and how many streams it has
+// opened, for the exchange of full states as a rule. A transport that was given to
+// Start does not count.
+func (g *Gossip) Sent() (packets, streams uint64) {
+	return g.sent.packets.Load(), g.sent.streams.Load()
 }
 
 // Conflicts returns the names that several live nodes claim, sorted.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -14,10 +15,14 @@ import (
 // wait out the timeout of a peer that has vanished or hangs.
 type netTransport struct {
 	*memberlist.NetTransport
-	ctx context.Context
+	ctx  context.Context
+	sent *sentGossip
 }
 
-func newNetTransport(ctx context.Context, ip string, port int, logger *log.Logger) (*netTransport, error) {
+// sentGossip counts what this node has sent.
+type sentGossip struct{ packets, streams atomic.Uint64 }
+
+func newNetTransport(ctx context.Context, ip string, port int, sent *sentGossip, logger *log.Logger) (*netTransport, error) {
 	t, err := memberlist.NewNetTransport(&memberlist.NetTransportConfig{
 		BindAddrs: []string{ip},
 		BindPort:  port,
@@ -26,11 +31,23 @@ func newNetTransport(ctx context.Context, ip string, port int, logger *log.Logge
 	if err != nil {
 		return nil, err
 	}
-	return &netTransport{NetTransport: t, ctx: ctx}, nil
+	return &netTransport{NetTransport: t, ctx: ctx, sent: sent}, nil
+}
+
+// WriteTo is part of memberlist.Transport.
+func (t *netTransport) WriteTo(b []byte, addr string) (time.Time, error) {
+	t.sent.packets.Add(1)
+	return t.NetTransport.WriteTo(b, addr)
+}
+
+// WriteToAddress is part of memberlist.NodeAwareTransport.
+func (t *netTransport) WriteToAddress(b []byte, a memberlist.Address) (time.Time, error) {
+	return t.WriteTo(b, a.Addr)
 }
 
 // DialTimeout is part of memberlist.Transport.
 func (t *netTransport) DialTimeout(addr string, timeout time.Duration) (net.Conn, error) {
+	t.sent.streams.Add(1)
 	dialer := net.Dialer{Timeout: timeout}
 	conn, err := dialer.DialContext(t.ctx, "tcp", addr)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"sync/atomic"
 )
 
 // CallerConfig describes a Caller. The zero value is usable.
@@ -28,6 +29,7 @@ type Caller struct {
 	cfg       CallerConfig
 	transport *http.Transport
 	client    *http.Client
+	calls     atomic.Uint64
 }
 
 // NewCaller returns a Caller; Close frees its idle connections.
@@ -59,6 +61,7 @@ func (c *Caller) call(ctx context.Context, addr, method, path string, in, out an
 	if err != nil {
 		return err
 	}
+	c.calls.Add(1)
 	resp, err := c.client.Do(req)
 	if err != nil {
 		return fmt.Errorf("%w: %w", d.fate(), err)
@@ -102,6 +105,9 @@ func (c *Caller) request(ctx context.Context, addr, method, path string, in any)
 	req.Header.Set("Accept", "application/json")
 	return req, nil
 }
+
+// Calls returns how many calls were made, those that failed included.
+func (c *Caller) Calls() uint64 { return c.calls.Load() }
 
 // Close frees idle connections. Calls in flight go on.
 func (c *Caller) Close() { c.transport.CloseIdleConnections() }

@@ -55,6 +55,7 @@ type Forwarder struct {
 	cfg       ForwarderConfig
 	transport *http.Transport
 	proxy     *httputil.ReverseProxy
+	tries     atomic.Uint64
 }
 
 // NewForwarder returns a Forwarder; Close frees its idle connections.
@@ -75,6 +76,9 @@ func NewForwarder(cfg ForwarderConfig) *Forwarder {
 	}
 	return f
 }
+
+// Tries returns how often a request was passed on, repetitions included.
+func (f *Forwarder) Tries() uint64 { return f.tries.Load() }
 
 // Close frees idle connections. Requests in flight go on.
 func (f *Forwarder) Close() { f.transport.CloseIdleConnections() }
@@ -130,6 +134,7 @@ func (f *Forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // attempt proxies once; t.err says what went wrong before the answer began.
 func (f *Forwarder) attempt(w http.ResponseWriter, r *http.Request, t *try, body io.ReadCloser) {
+	f.tries.Add(1)
 	ctx := t.watch(context.WithValue(r.Context(), tryKey{}, t))
 	out := r.WithContext(ctx)
 	if r.Body != nil && r.Body != http.NoBody {

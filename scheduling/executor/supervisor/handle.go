@@ -20,6 +20,7 @@ var operations = map[string]struct {
 	opReady:   {true, (*session).ready},
 	opContact: {true, (*session).contact},
 	opKill:    {true, (*session).kill},
+	opUsage:   {true, (*session).usage},
 	opStart:   {false, (*session).start},
 	opDecline: {false, (*session).decline},
 	opList:    {false, (*session).list},

@@ -12,6 +12,7 @@ import (
 type outbox struct {
 	mu     sync.Mutex
 	queue  []outFrame
+	frames uint64 // put so far
 	closed bool
 	wake   chan struct{} // of one
 }
@@ -31,6 +32,7 @@ func (o *outbox) put(f outFrame) bool {
 	open := !o.closed
 	if open {
 		o.queue = append(o.queue, f)
+		o.frames++
 	}
 	o.mu.Unlock()
 	if !open {
@@ -39,6 +41,13 @@ func (o *outbox) put(f outFrame) bool {
 	}
 	o.poke()
 	return true
+}
+
+// sent returns how many frames were put.
+func (o *outbox) sent() uint64 {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.frames
 }
 
 func (o *outbox) poke() {

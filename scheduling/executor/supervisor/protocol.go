@@ -6,10 +6,10 @@ import (
 	"github.com/rota-scheduler/rota/scheduling/executor/proc"
 )
 
-// Versions of the protocol: 2 knows isolation. Raise Version with every addition, and
+// Versions of the protocol: 2 knows isolation, 3 what it has used. Raise Version with every addition, and
 // oldestSupervisor only when an agent cannot do without one.
 const (
-	Version          = 2
+	Version          = 3
 	oldestSupervisor = 1
 )
 
@@ -26,6 +26,7 @@ const (
 	opDecline = "decline"
 	opList    = "list"
 	opForget  = "forget"
+	opUsage   = "usage"
 	opEnd     = "end"    // end every attempt, and wait for it
 	opCancel  = "cancel" // give a start up if it has not forked; has no answer
 )
@@ -73,6 +74,7 @@ type reply struct {
 	List   []proc.Status `json:"list,omitempty"` // list
 	Notice string        `json:"notice,omitempty"`
 	Result *proc.Result  `json:"result,omitempty"` // ended
+	Usage  *Usage        `json:"usage,omitempty"`  // usage
 }
 
 // Host is what a supervisor says of itself.

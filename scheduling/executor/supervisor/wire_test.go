@@ -46,7 +46,7 @@ func TestGarbage(t *testing.T) {
 }
 
 func FuzzRequests(f *testing.F) {
-	for _, op := range []string{opHello, opStart, opKill, opContact, opDecline, opForget, opCancel, "future"} {
+	for _, op := range []string{opHello, opStart, opKill, opContact, opDecline, opForget, opUsage, opCancel, "future"} {
 		f.Add([]byte(fmt.Sprintf(`{"id":1,"op":%q}`, op)))
 	}
 	f.Add([]byte(`{"id":1,"op":"start","start":{"id":"a"}}`))
@@ -126,6 +126,9 @@ func TestVersionSkew(t *testing.T) {
 			}
 			if err := client.Contact(t.Context(), 1); !errors.Is(err, ErrUnsupported) {
 				t.Errorf("contact: %v", err)
+			}
+			if _, err := client.Usage(t.Context()); !errors.Is(err, ErrUnsupported) {
+				t.Errorf("usage: %v", err)
 			}
 		})
 	}

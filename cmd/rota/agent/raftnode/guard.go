@@ -8,6 +8,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/hashicorp/raft"
 )
 
 // stallTicks is how many looks of the watchdog a write survives. Ticks are
@@ -27,6 +29,8 @@ type guard struct {
 	inflight map[*write]struct{}
 	err      error // the first failure; set once
 	installs int   // snapshots since the last stored entry
+	entries  uint64
+	bytes    uint64
 
 	stop chan struct{}
 	done chan struct{}
@@ -157,7 +161,7 @@ func (g *guard) park() {
 	runtime.Goexit()
 }
 
-// noteSnapshot counts a snapshot that was stored, noteEntries forgets them.
+// noteSnapshot counts a snapshot that was stored; noteEntries forgets them.
 func (g *guard) noteSnapshot() {
 	g.mu.Lock()
 	g.installs++
@@ -168,9 +172,16 @@ func (g *guard) noteSnapshot() {
 	}
 }
 
-func (g *guard) noteEntries() {
+// noteEntries counts entries that were stored.
+func (g *guard) noteEntries(logs []*raft.Log) {
+	bytes := 0
+	for _, l := range logs {
+		bytes += len(l.Data)
+	}
 	g.mu.Lock()
 	g.installs = 0
+	g.entries += uint64(len(logs))
+	g.bytes += uint64(bytes) //nolint:gosec // a length
 	g.mu.Unlock()
 }
 
@@ -179,6 +190,7 @@ func (g *guard) stats() Stats {
 	defer g.mu.Unlock()
 	s := g.times.stats()
 	s.SnapshotsWithoutProgress = g.installs
+	s.Entries, s.Bytes = g.entries, g.bytes
 	s.StallTimeout = g.stall
 	return s
 }

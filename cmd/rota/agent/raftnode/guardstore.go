@@ -49,7 +49,7 @@ func (s *guardedLog) StoreLogs(logs []*raft.Log) error {
 	}
 	err := s.guard.do("append to the log", func() error { return s.store.StoreLogs(sealed) })
 	if err == nil {
-		s.guard.noteEntries()
+		s.guard.noteEntries(logs)
 	}
 	return err
 }

@@ -29,6 +29,7 @@ type Node struct {
 	logger     *slog.Logger
 
 	transport   raft.Transport
+	sent        sentMessages
 	closeStores func() error
 	hadState    bool
 	fsyncP99    time.Duration
@@ -115,12 +116,13 @@ func (n *Node) start(cfg Config, stores *Stores) (err error) {
 	}
 	var started atomic.Pointer[raft.Raft]
 	serves := func(peer raft.ServerID) bool { return serves(started.Load(), peer) }
-	n.raft, err = raft.NewRaft(cfg.raftConfig(n.leadership.notify), cfg.FSM, cache, stable, snaps, patient(cfg.Transport, serves))
+	network := counted(cfg.Transport, &n.sent)
+	n.raft, err = raft.NewRaft(cfg.raftConfig(n.leadership.notify), cfg.FSM, cache, stable, snaps, patient(network, serves))
 	if err != nil {
 		return fmt.Errorf("start raft: %w", err)
 	}
 	started.Store(n.raft)
-	n.announcer = newAnnouncer(n.raft, raft.ServerID(cfg.ID), cfg.Transport, cfg.Logger)
+	n.announcer = newAnnouncer(n.raft, raft.ServerID(cfg.ID), network, cfg.Logger)
 	return nil
 }
 
@@ -160,6 +162,7 @@ func (n *Node) Raft() *raft.Raft { return n.raft }
 func (n *Node) Stats() Stats {
 	s := n.guard.stats()
 	s.StartupFsyncP99 = n.fsyncP99
+	s.Sent = n.sent.read()
 	s.Timings = n.timings
 	return s
 }

@@ -13,13 +13,13 @@ import (
 // leave a peer that is back after some seconds without entries for as long again.
 // Its heartbeats, which go on beside, tell when it is back.
 type patientTransport struct {
-	*raft.NetworkTransport
+	*countedTransport
 	patience *patience
 }
 
 // patient wraps a transport of the network; others are as they are.
 func patient(t raft.Transport, serves func(raft.ServerID) bool) raft.Transport {
-	if network, ok := t.(*raft.NetworkTransport); ok {
+	if network, ok := t.(*countedTransport); ok {
 		return &patientTransport{network, newPatience(serves)}
 	}
 	return t
@@ -37,7 +37,7 @@ func serves(r *raft.Raft, peer raft.ServerID) bool {
 // AppendEntries is part of raft.Transport.
 func (t *patientTransport) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	return t.patience.call(id, isHeartbeat(args), func() error {
-		return t.NetworkTransport.AppendEntries(id, target, args, resp)
+		return t.countedTransport.AppendEntries(id, target, args, resp)
 	})
 }
 

@@ -21,6 +21,10 @@ var bucketBounds = [...]time.Duration{
 	250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2500 * time.Millisecond,
 }
 
+// syncsPerWrite: bbolt syncs the pages of a transaction, then the header that
+// makes them valid. (It syncs once more when the file grows, every 16 MiB.)
+const syncsPerWrite = 2
+
 // Stats describes the store of a node. Durations of writes include the fsync.
 type Stats struct {
 	Writes   uint64
@@ -30,6 +34,14 @@ type Stats struct {
 	Last     time.Duration
 	P50, P99 time.Duration // over the last 512 writes
 	Max      time.Duration // over the last 512 writes
+
+	// Entries and Bytes count what was appended to the log: the data of commands,
+	// without what raft and the store put around it.
+	Entries, Bytes uint64
+	// Syncs counts the calls of fdatasync for Writes.
+	Syncs uint64
+	// Sent counts raft's requests to other nodes.
+	Sent Messages
 
 	// SnapshotsWithoutProgress counts snapshots stored since the last entry
 	// was. Three or more say that a leader sends snapshots in vain.
@@ -66,7 +78,7 @@ func (w *writeTimes) add(d time.Duration, failed bool) {
 }
 
 func (w *writeTimes) stats() Stats {
-	s := Stats{Writes: w.writes, Errors: w.errors, Total: w.total, Last: w.last}
+	s := Stats{Writes: w.writes, Errors: w.errors, Total: w.total, Last: w.last, Syncs: syncsPerWrite * (w.writes - w.errors)}
 	for i, le := range bucketBounds {
 		s.Buckets = append(s.Buckets, Bucket{Le: le, Count: w.counts[i]})
 	}
