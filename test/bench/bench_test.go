@@ -5,8 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"runtime"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -18,40 +17,12 @@ import (
 	"github.com/rota-scheduler/rota/transport/api"
 )
 
-func TestMain(m *testing.M) { os.Exit(cluster.Main(m)) }
-
 // size picks the full figure, or the small one of an ordinary test run.
 func size(full, small int) int {
 	if os.Getenv("ROTA_BENCH") == "full" {
 		return full
 	}
 	return small
-}
-
-// floorRate is how many times a second one Go program can start a trivial static
-// program and wait for it, with as many goroutines as helps.
-func floorRate(t *testing.T, program []string) float64 {
-	t.Helper()
-	n := size(2000, 100)
-	work := make(chan struct{}, n)
-	for range n {
-		work <- struct{}{}
-	}
-	close(work)
-	var wg sync.WaitGroup
-	start := time.Now()
-	for range 2 * runtime.NumCPU() {
-		wg.Go(func() {
-			for range work {
-				if err := exec.Command(program[0], program[1:]...).Run(); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return float64(n) / time.Since(start).Seconds()
 }
 
 func percentiles(d []time.Duration) string {
@@ -63,11 +34,14 @@ func percentiles(d []time.Duration) string {
 	return fmt.Sprintf("p50 %s, p99 %s, most %s", at(50), at(99), d[len(d)-1].Round(10*time.Microsecond))
 }
 
+// perCall is how many jobs put applies in a call.
+const perCall = 1000
+
 // put applies specs in calls of a thousand, and returns how long that took.
 func put(t *testing.T, client *api.Client, specs []fsm.JobSpec) time.Duration {
 	t.Helper()
 	start := time.Now()
-	for batch := range slices.Chunk(specs, 1000) {
+	for batch := range slices.Chunk(specs, perCall) {
 		// The leader may change under the load: to apply again changes nothing.
 		cluster.Eventually(t, time.Minute, "jobs are applied", func() error {
 			_, err := client.PutJobs(t.Context(), batch, false)
@@ -111,77 +85,136 @@ func lateness(t *testing.T, records *cluster.Records, want int, within time.Dura
 // last can be no sooner than the machine can start a hundred programs; and the
 // same spread over the second, as jobs of many owners are.
 func TestEverySecond(t *testing.T) {
-	for name, jitter := range map[string]time.Duration{"at once": 0, "spread": time.Second} {
-		t.Run(name, func(t *testing.T) { everySecond(t, fsm.Duration(jitter)) })
+	static := programs(t)[0]
+	for _, c := range []struct {
+		name   string
+		jitter time.Duration
+	}{{"spread", time.Second}, {"at once", 0}} {
+		t.Run(c.name, func(t *testing.T) { everySecond(t, c.name, static, fsm.Duration(c.jitter)) })
 	}
 }
 
-func everySecond(t *testing.T, jitter fsm.Duration) {
+func everySecond(t *testing.T, name string, static program, jitter fsm.Duration) {
 	jobs, seconds := size(100, 10), size(30, 3)
 	c := cluster.Start(t, cluster.Options{Args: []string{"--capacity", "10000"}})
+	one := perSecond(floorRate(t, static), 1)
 	records := cluster.NewRecords(t).Unsynced() // what is measured is the program's own
 	sched := fsm.Schedule{Cron: "* * * * * *", Overlap: fsm.OverlapAllow, Jitter: jitter}
 	put(t, c.Client(0), specs(jobs, "tick", sched, records.Task("t", 0, 0)))
 	late := lateness(t, records, jobs*seconds, time.Duration(seconds+60)*time.Second)
-	t.Logf("%d jobs every second, %d starts: %s late (bar: p50 5 ms, p99 50 ms)", jobs, len(late), percentiles(late))
+	measured := percentiles(late) // which sorts them
+	last := one
+	if jitter == 0 {
+		last = time.Duration(jobs) * one
+	}
+	r := row{
+		what: fmt.Sprintf("%d jobs every second, %s", jobs, name), bar: "p50 5 ms, p99 50 ms late", measured: measured,
+		floor: "last start " + last.Round(10*time.Microsecond).String(), ratio: times(late[len(late)*99/100], last) + " at p99",
+	}
+	result(t, r)
+}
+
+// perSecond is how long n things take at so many a second.
+func perSecond(rate float64, n int) time.Duration {
+	return time.Duration(float64(n) / rate * float64(time.Second))
 }
 
 // TestBurst: a thousand jobs due in one second. They run the floor's program, so
 // the instants are those that the nodes have seen, not the programs themselves.
 func TestBurst(t *testing.T) {
+	for _, p := range programs(t) {
+		t.Run(filepath.Base(p.path), func(t *testing.T) { burst(t, p) })
+	}
+}
+
+func burst(t *testing.T, p program) {
 	jobs := size(1000, 50)
 	c := cluster.Start(t, cluster.Options{Args: []string{"--capacity", "10000"}})
-	floor := floorRate(t, []string{"/bin/true"})
+	floor := floorRate(t, p)
 	at := time.Now().Add(time.Duration(size(8, 4)) * time.Second).Truncate(time.Second)
-	task := fsm.Task{Name: "t", Driver: fsm.DriverExec, Command: "/bin/true"}
+	task := fsm.Task{Name: "t", Driver: fsm.DriverExec, Command: p.path}
 	put(t, c.Client(0), specs(jobs, "burst", fsm.Schedule{At: []fsm.Time{fsm.At(at)}}, task))
 	before := used(t, c)
 	var late []time.Duration
-	gently(t, "every job has run", func() error {
-		late = late[:0]
-		list, err := c.Client(0).Runs(t.Context(), api.RunFilter{State: fsm.RunSucceeded}, api.Page{PerPage: 10_000}, api.Read{})
-		if err != nil {
-			return err
-		}
-		for _, r := range list.Items {
-			late = append(late, time.Duration(r.StartedAt.Sub(r.ScheduledAt)))
-		}
-		if len(late) < jobs {
-			return fmt.Errorf("%d so far", len(late))
-		}
-		return nil
+	gently(t, "every job has run", func() (err error) {
+		late, err = startedLate(t.Context(), c.Client(0), jobs)
+		return err
 	})
-	last, spent := slices.Max(late), used(t, c).sub(before)
-	each := func(d time.Duration) time.Duration { return (d / time.Duration(jobs)).Round(time.Microsecond) }
-	ideal := time.Duration(float64(jobs) / floor * float64(time.Second))
-	t.Logf("%d jobs due at once: last start %s after the instant, %.2f of what the floor of %.0f/s allows (bar: 1.5); %s; processor time a run: agents %s, supervisors %s, the program itself %s",
-		jobs, last.Round(time.Millisecond), float64(last)/float64(ideal), floor, percentiles(late), each(spent.agent), each(spent.supervisor), each(spent.jobs))
+	last, ideal := slices.Max(late), perSecond(floor, jobs)
+	r := row{
+		what: fmt.Sprintf("%d jobs due at once (%s), last start", jobs, p.name), bar: "1.5 × the floor",
+		measured: last.Round(time.Millisecond).String(), floor: fmt.Sprintf("%d/%.0f a second", jobs, floor), ratio: times(last, ideal),
+	}
+	result(t, r)
+	t.Log(percentiles(late))
+	logEach(t, used(t, c).sub(before), jobs, len(c.Nodes))
+}
+
+// startedLate returns how late the runs started, once all have succeeded.
+func startedLate(ctx context.Context, client *api.Client, want int) (late []time.Duration, err error) {
+	list, err := client.Runs(ctx, api.RunFilter{State: fsm.RunSucceeded}, api.Page{PerPage: 10_000}, api.Read{})
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range list.Items {
+		late = append(late, time.Duration(r.StartedAt.Sub(r.ScheduledAt)))
+	}
+	if len(late) < want {
+		return nil, fmt.Errorf("%d of %d so far", len(late), want)
+	}
+	return late, nil
 }
 
 // TestTriggers: one-by-one triggers from sixteen clients, to the end of each run.
 func TestTriggers(t *testing.T) {
+	for _, p := range programs(t) {
+		t.Run(filepath.Base(p.path), func(t *testing.T) { triggers(t, p) })
+	}
+}
+
+func triggers(t *testing.T, p program) {
 	runs, clients := size(3000, 60), 16
 	c := cluster.Start(t, cluster.Options{Args: []string{"--capacity", "10000"}})
-	floor := floorRate(t, []string{"/bin/true"})
+	floor := floorRate(t, p)
 	job := fsm.JobSpec{
 		Namespace: fsm.DefaultNamespace, Name: "now",
-		Tasks:   []fsm.Task{{Name: "t", Driver: fsm.DriverExec, Command: "/bin/true"}},
+		Tasks:   []fsm.Task{{Name: "t", Driver: fsm.DriverExec, Command: p.path}},
 		History: fsm.History{Runs: 10_000},
 	}
 	put(t, c.Client(0), []fsm.JobSpec{job})
 	leader := c.Leader().Client()
-	work := make(chan int, runs)
-	for i := range runs {
-		work <- i
+	before := used(t, c)
+	start := time.Now()
+	trigger(t, leader, job.Key(), runs, clients)
+	triggered := time.Since(start)
+	var last time.Time
+	gently(t, "every run ends", func() (err error) {
+		last, err = ended(t.Context(), leader, runs)
+		return err
+	})
+	rate := float64(runs) / last.Sub(start).Seconds()
+	r := row{
+		what: fmt.Sprintf("immediate runs (%s), %d clients, to their end", p.name, clients), bar: "50% of the floor",
+		measured: fmt.Sprintf("%.0f/s", rate), floor: fmt.Sprintf("%.0f/s", floor), ratio: fmt.Sprintf("%.0f%%", 100*rate/floor),
+	}
+	result(t, r)
+	t.Logf("%d runs triggered in %s", runs, triggered.Round(time.Millisecond))
+	logEach(t, used(t, c).sub(before), runs, len(c.Nodes))
+}
+
+// trigger starts runs of a job, one by one from each of the clients.
+func trigger(t *testing.T, leader *api.Client, job fsm.JobKey, runs, clients int) {
+	t.Helper()
+	work := make(chan struct{}, runs)
+	for range runs {
+		work <- struct{}{}
 	}
 	close(work)
-	before := used(t, c)
 	var wg sync.WaitGroup
-	start := time.Now()
 	for range clients {
 		wg.Go(func() {
 			for range work {
-				if _, err := leader.RunJob(t.Context(), job.Key(), ""); err != nil {
+				if _, err := leader.RunJob(t.Context(), job, ""); err != nil {
 					t.Error(err)
 					return
 				}
@@ -189,18 +222,6 @@ func TestTriggers(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	triggered := time.Since(start)
-	var last time.Time
-	gently(t, "every run ends", func() (err error) {
-		last, err = ended(t.Context(), leader, runs)
-		return err
-	})
-	took := last.Sub(start)
-	spent := used(t, c).sub(before)
-	rate := float64(runs) / took.Seconds()
-	t.Logf("%d runs from %d clients: %.0f/s from trigger to end, %.0f%% of the floor of %.0f/s (bar: 50%%); triggered in %s",
-		runs, clients, rate, 100*rate/floor, floor, triggered.Round(time.Millisecond))
-	logEach(t, spent, runs)
 }
 
 // ended returns when the last of all runs ended.

@@ -3,52 +3,70 @@ package bench
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/rota-scheduler/rota/fsm"
 	"github.com/rota-scheduler/rota/test/cluster"
-	"github.com/rota-scheduler/rota/transport/api"
 )
 
 // clockTick is the unit of CPU times under /proc, the same on every Linux that
 // Go runs on.
 const clockTick = 10 * time.Millisecond
 
-// usage is what the processes of all nodes have used: of the processors the
-// agents, the supervisors, and the jobs that these have seen end; of the disks;
-// and how many entries the log has.
+// usage is what the processes of all nodes have used: what they say in their
+// metrics, added up over the nodes, and what the kernel says.
 type usage struct {
-	agent, supervisor, jobs time.Duration
-	written                 int // bytes, by agents and supervisors
-	writes                  int // calls that write: to files, to other nodes and to supervisors
-	entries                 int
+	metrics map[string]float64
+	jobs    time.Duration // processor time of the jobs that supervisors have seen end
+	written int           // bytes to the disks, by agents and supervisors
+	writes  int           // calls that write: to files, to other nodes and to supervisors
 }
 
 func (u usage) sub(o usage) usage {
-	return usage{u.agent - o.agent, u.supervisor - o.supervisor, u.jobs - o.jobs, u.written - o.written, u.writes - o.writes, u.entries - o.entries}
+	d := usage{map[string]float64{}, u.jobs - o.jobs, u.written - o.written, u.writes - o.writes}
+	for name, v := range u.metrics {
+		d.metrics[name] = v - o.metrics[name]
+	}
+	return d
 }
 
-func used(t *testing.T, c *cluster.Cluster) (total usage) {
+// agents and supervisors return the processor time of all nodes.
+func (u usage) agents() time.Duration { return u.seconds("process_cpu_seconds_total") }
+func (u usage) supervisors() time.Duration {
+	return u.seconds("rota_supervisor_process_cpu_seconds_total")
+}
+
+func (u usage) seconds(name string) time.Duration {
+	return time.Duration(u.metrics[name] * float64(time.Second))
+}
+
+// sent counts the messages of some kinds.
+func (u usage) sent(kinds ...string) (n float64) {
+	for _, kind := range kinds {
+		n += u.metrics[fmt.Sprintf("rota_messages_sent_total{kind=%q}", kind)]
+	}
+	return n
+}
+
+func used(t *testing.T, c *cluster.Cluster) usage {
 	t.Helper()
+	total := usage{metrics: map[string]float64{}}
 	for _, n := range c.Nodes {
-		agent, _ := cpuOf(t, n.AgentPID())
-		supervisor, ended := cpuOf(t, n.PID())
-		total.agent += agent
-		total.supervisor += supervisor
-		total.jobs += ended
+		total.jobs += childrensTime(t, n.PID())
 		for _, pid := range []int{n.AgentPID(), n.PID()} {
 			total.written += ioOf(t, pid, "write_bytes")
 			total.writes += ioOf(t, pid, "syscw")
 		}
+		page, err := n.Metrics(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, v := range page {
+			total.metrics[name] += v
+		}
 	}
-	list, err := c.Client(0).Jobs(t.Context(), "", api.Page{PerPage: 1}, api.Read{Consistent: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	total.entries = int(list.Index)
 	return total
 }
 
@@ -69,30 +87,29 @@ func ioOf(t *testing.T, pid int, count string) (n int) {
 	return 0
 }
 
-// cpuOf returns the processor time of a process, and that of its children which
-// have ended.
-func cpuOf(t *testing.T, pid int) (own, children time.Duration) {
+// childrensTime returns the processor time of a process's children that have ended.
+func childrensTime(t *testing.T, pid int) (total time.Duration) {
 	t.Helper()
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, fields, _ := strings.Cut(string(stat), ") ")
-	var ticks [4]time.Duration // utime, stime, cutime, cstime
-	for i, f := range strings.Fields(fields)[11:15] {
-		if _, err := fmt.Sscan(f, &ticks[i]); err != nil {
+	for _, f := range strings.Fields(fields)[13:15] { // cutime, cstime
+		var ticks time.Duration
+		if _, err := fmt.Sscan(f, &ticks); err != nil {
 			t.Fatal(err)
 		}
+		total += ticks * clockTick
 	}
-	return (ticks[0] + ticks[1]) * clockTick, (ticks[2] + ticks[3]) * clockTick
+	return total
 }
 
 // TestCosts: what a run costs beside the program that it runs, at ten and at a
-// hundred runs a second, as processor time of the three nodes, which other work on
-// the machine changes little. TestTriggers says it at full speed.
+// hundred runs a second, which other work on the machine changes little.
+// TestTriggers says it at full speed.
 func TestCosts(t *testing.T) {
 	seconds := time.Duration(size(20, 2)) * time.Second
-	t.Logf("this machine: %d processors, %s", runtime.NumCPU(), model(t))
 	for _, jobs := range []int{10, size(100, 20)} {
 		t.Run(fmt.Sprintf("rate=%d", jobs), func(t *testing.T) { costsAt(t, jobs, seconds) })
 	}
@@ -104,8 +121,11 @@ func costsAt(t *testing.T, jobs int, seconds time.Duration) {
 	idle := used(t, c)
 	cluster.Until(t, time.Now().Add(seconds))
 	idle = used(t, c).sub(idle)
-	t.Logf("three idle nodes: agents %.1f%% and supervisors %.1f%% of one core (bar: 3%% in all)",
-		100*idle.agent.Seconds()/seconds.Seconds(), 100*idle.supervisor.Seconds()/seconds.Seconds())
+	ofCore := func(d time.Duration) float64 { return 100 * d.Seconds() / seconds.Seconds() }
+	result(t, row{
+		what: "three idle nodes", bar: "3% of one core, 60 MiB each",
+		measured: fmt.Sprintf("agents %.1f%%, supervisors %.1f%%; %s", ofCore(idle.agents()), ofCore(idle.supervisors()), memory(t, c)),
+	})
 	records := cluster.NewRecords(t).Unsynced() // what is measured is the program's own
 	list := specs(jobs, "tick", fsm.Schedule{Cron: "* * * * * *", Overlap: fsm.OverlapAllow}, records.Task("t", 0, 0))
 	put(t, c.Client(0), list)
@@ -113,29 +133,28 @@ func costsAt(t *testing.T, jobs int, seconds time.Duration) {
 	before, ran := used(t, c), len(records.Read())
 	cluster.Until(t, time.Now().Add(seconds))
 	busy, runs := used(t, c).sub(before), (len(records.Read())-ran)/2 // each writes its begin and its end
-	logEach(t, busy.sub(idle), runs)
+	t.Log("what three idle nodes use is taken off")
+	logEach(t, busy.sub(idle), runs, len(c.Nodes))
 }
 
-// logEach says what each of so many runs has used.
-func logEach(t *testing.T, u usage, runs int) {
+// logEach says what each of so many runs has used, on all nodes together.
+func logEach(t *testing.T, u usage, runs, nodes int) {
 	t.Helper()
 	runs = max(runs, 1)
-	each := func(d time.Duration) time.Duration { return (d / time.Duration(runs)).Round(time.Microsecond) }
-	t.Logf("each of %d runs: %d bytes to the three disks together, %.2f entries of the log on each node, %.1f calls that write; processor time: agents %s, supervisors %s, the program itself %s",
-		runs, u.written/runs, float64(u.entries)/float64(runs), float64(u.writes)/float64(runs), each(u.agent), each(u.supervisor), each(u.jobs))
-}
-
-// model names the processor.
-func model(t *testing.T) string {
-	t.Helper()
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return "an unnamed processor"
+	each := func(n float64) float64 { return n / float64(runs) }
+	m := func(name string) float64 { return each(u.metrics[name]) }
+	took := func(d time.Duration) time.Duration { return (d / time.Duration(runs)).Round(time.Microsecond) }
+	t.Logf(`each of %d runs:
+  processor time: agents %s, supervisors %s, the program itself %s
+  log: %.2f entries and %.0f bytes on each node; %.2f fdatasyncs and %.0f bytes to the disk on all nodes
+  messages: %.2f appends, %.2f commits, %.2f heartbeats of raft; %.2f calls and %.2f forwarded; %.2f of gossip; %.2f to supervisors and %.2f from them; %.1f calls that write
+  allocations: agents %.0f objects, %.1f KiB; supervisors %.0f objects, %.1f KiB; %.4f collections`,
+		runs, took(u.agents()), took(u.supervisors()), took(u.jobs),
+		m("rota_log_entries_total")/float64(nodes), m("rota_log_bytes_total")/float64(nodes), m("rota_log_syncs_total"), each(float64(u.written)),
+		each(u.sent("raft_append")), each(u.sent("raft_commit")), each(u.sent("raft_heartbeat")),
+		each(u.sent("http_call")), each(u.sent("http_forward")), each(u.sent("gossip_packet", "gossip_stream")),
+		each(u.sent("supervisor")), m("rota_supervisor_messages_sent_total"), each(float64(u.writes)),
+		m("go_memstats_mallocs_total"), m("go_memstats_alloc_bytes_total")/1024,
+		m("rota_supervisor_go_memstats_mallocs_total"), m("rota_supervisor_go_memstats_alloc_bytes_total")/1024,
+		m("go_gc_cycles_total")+m("rota_supervisor_go_gc_cycles_total"))
 }

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,41 +15,58 @@ import (
 // and as shards of one task, beside the time in which this machine starts as many
 // programs. The program that a task runs is the same.
 func TestGraphRun(t *testing.T) {
+	for _, p := range programs(t) {
+		t.Run(filepath.Base(p.path), func(t *testing.T) { graphRun(t, p) })
+	}
+}
+
+func graphRun(t *testing.T, p program) {
 	n := size(2000, 60)
 	c := cluster.Start(t, cluster.Options{})
-	floor := floorRate(t, []string{"/bin/true"})
-	ideal := time.Duration(float64(n) / floor * float64(time.Second))
+	floor := floorRate(t, p)
+	ideal := perSecond(floor, n)
 	for _, shape := range []struct {
 		name string
 		spec fsm.JobSpec
 	}{
 		{"side by side", wide(n)}, {"in fans of 100", fans(n, 100)}, {"as shards of one task", sharded(n)},
 	} {
+		for i := range shape.spec.Tasks {
+			shape.spec.Tasks[i].Command = p.path
+		}
 		shape.spec.Namespace, shape.spec.Name = fsm.DefaultNamespace, fmt.Sprintf("graph-%d", len(shape.name))
 		put(t, c.Client(0), []fsm.JobSpec{shape.spec})
 		leader := c.Leader()
 		before := used(t, c)
-		start := time.Now()
-		run, err := leader.Client().RunJob(t.Context(), shape.spec.Key(), "")
-		if err != nil {
-			t.Fatal(err)
+		took := timeOfRun(t, leader.Client(), shape.spec.Key())
+		r := row{
+			what: fmt.Sprintf("a run of %d tasks (%s), %s", n, p.name, shape.name), bar: "2 × the floor",
+			measured: took.Round(time.Millisecond).String(), floor: fmt.Sprintf("%d/%.0f a second", n, floor), ratio: times(took, ideal),
 		}
-		var took time.Duration
-		gently(t, "the end of the run", func() error {
-			list, err := leader.Client().Runs(t.Context(), api.RunFilter{Job: shape.spec.Name, State: fsm.RunSucceeded}, api.Page{}, api.Read{})
-			if err == nil && len(list.Items) == 0 {
-				err = fmt.Errorf("run %s has not succeeded", run.ID)
-			}
-			if err == nil {
-				took = list.Items[0].EndedAt.Time().Sub(start)
-			}
-			return err
-		})
-		spent := used(t, c).sub(before)
-		each := func(d time.Duration) time.Duration { return (d / time.Duration(n)).Round(time.Microsecond) }
-		t.Logf("%d tasks %s: %s, %.2f of what the floor of %.0f/s allows (bar: 2); processor time a task: agents %s, supervisors %s, the program itself %s",
-			n, shape.name, took.Round(time.Millisecond), float64(took)/float64(ideal), floor, each(spent.agent), each(spent.supervisor), each(spent.jobs))
+		result(t, r)
+		logEach(t, used(t, c).sub(before), n, len(c.Nodes))
 	}
+}
+
+// timeOfRun runs a job and returns how long that took, from the trigger to the end.
+func timeOfRun(t *testing.T, client *api.Client, job fsm.JobKey) (took time.Duration) {
+	t.Helper()
+	start := time.Now()
+	run, err := client.RunJob(t.Context(), job, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gently(t, "the end of the run", func() error {
+		list, err := client.Runs(t.Context(), api.RunFilter{Job: job.Name, State: fsm.RunSucceeded}, api.Page{}, api.Read{})
+		if err == nil && len(list.Items) == 0 {
+			err = fmt.Errorf("run %s has not succeeded", run.ID)
+		}
+		if err == nil {
+			took = list.Items[0].EndedAt.Time().Sub(start)
+		}
+		return err
+	})
+	return took
 }
 
 func trivial(i int, after ...string) fsm.Task {

@@ -31,20 +31,27 @@ func TestIdle(t *testing.T) {
 	empty := memory(t, c)
 	list := specs(jobs, "idle", fsm.Schedule{Cron: "0 3 * * *"}, fsm.Task{Name: "t", Driver: fsm.DriverExec, Command: "/bin/true"})
 	tenth := max(1, jobs/10)
+	calls := (tenth + perCall - 1) / perCall // each an entry, and a sync
+	floor := perSecond(syncRate(t), calls) + time.Duration(calls)*roundTrip(t)
 	first := put(t, c.Client(0), list[:tenth])
 	all := first + put(t, c.Client(0), list[tenth:])
-	t.Logf("%d jobs applied in %s, %d in %s (bar: 10,000 in 5 s)", tenth, first.Round(time.Millisecond), jobs, all.Round(time.Millisecond))
-	t.Logf("memory with no job: %s; with %d: %s (bar: 600 MiB)", empty, jobs, memory(t, c))
+	result(t, row{
+		what: fmt.Sprintf("%d jobs applied in %d calls", tenth, calls), bar: "10,000 in 5 s", measured: first.Round(time.Millisecond).String(),
+		floor: fmt.Sprintf("%d syncs and round trips: %s", calls, floor.Round(10*time.Microsecond)), ratio: times(first, floor),
+	})
+	result(t, row{what: fmt.Sprintf("%d jobs applied", jobs), measured: all.Round(time.Millisecond).String()})
+	result(t, row{what: "memory with no job", bar: "60 MiB a node", measured: empty})
+	result(t, row{what: fmt.Sprintf("memory with %d jobs", jobs), bar: "100,000 in 600 MiB a node", measured: memory(t, c)})
 	old := killLeader(t, c, list[:1])
 	restart(t, c, old, "its log", jobs)
 	if !million {
 		return
 	}
 	makeSnapshots(t, c, list[0])
-	t.Logf("memory after snapshots: %s", memory(t, c))
+	result(t, row{what: "memory after the snapshots", measured: memory(t, c)})
 	old = killLeader(t, c, list[:1])
 	restart(t, c, old, "its snapshot and its log", jobs)
-	t.Logf("memory in the end: %s", memory(t, c))
+	result(t, row{what: "memory after a restart", measured: memory(t, c)})
 }
 
 // killLeader says how long it takes until another node takes a write.
@@ -60,7 +67,7 @@ func killLeader(t *testing.T, c *cluster.Cluster, list []fsm.JobSpec) (old *clus
 		_, err := other.Client().PutJobs(ctx, list, false)
 		return err
 	})
-	t.Logf("new leader takes writes %s after the old one was killed (bar: 1 s)", time.Since(killed).Round(time.Millisecond))
+	result(t, row{what: "new leader takes writes after", bar: "1 s", measured: time.Since(killed).Round(time.Millisecond).String()})
 	return old
 }
 
@@ -75,8 +82,10 @@ func restart(t *testing.T, c *cluster.Cluster, n *cluster.Node, from string, job
 		_, err := n.Client().Jobs(t.Context(), "", api.Page{PerPage: 1}, api.Read{})
 		return err
 	})
-	t.Logf("restart with %d jobs from %s took %s until ready (bar: 10 s), %s until it answered reads itself",
-		jobs, from, ready.Round(time.Millisecond), time.Since(back).Round(time.Millisecond))
+	result(t, row{
+		what: fmt.Sprintf("restart with %d jobs from %s", jobs, from), bar: "100,000 in 10 s",
+		measured: fmt.Sprintf("ready after %s, reads after %s", ready.Round(time.Millisecond), time.Since(back).Round(time.Millisecond)),
+	})
 	c.WaitReady()
 }
 
@@ -87,20 +96,23 @@ const snapshotAfter = 8192
 // how large they are and how long they took.
 func makeSnapshots(t *testing.T, c *cluster.Cluster, spec fsm.JobSpec) {
 	t.Helper()
-	client := c.Leader().Client()
+	client := c.Client(0)
 	for range snapshotAfter / 2 {
-		if _, err := client.PauseJob(t.Context(), spec.Key(), 0); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := client.ResumeJob(t.Context(), spec.Key()); err != nil {
-			t.Fatal(err)
-		}
+		// Leaders change on a busy machine; either call may be repeated.
+		cluster.Eventually(t, settle, "a job is paused", func() error {
+			_, err := client.PauseJob(t.Context(), spec.Key(), 0)
+			return err
+		})
+		cluster.Eventually(t, settle, "a job is resumed", func() error {
+			_, err := client.ResumeJob(t.Context(), spec.Key())
+			return err
+		})
 	}
 	for _, n := range c.Nodes {
 		cluster.Eventually(t, settle, "a snapshot of "+n.Name, func() error {
 			took, bytes, err := snapshotOf(n)
 			if err == nil {
-				t.Logf("%s made a snapshot of %.1f MiB in %s", n.Name, mib(bytes), took.Round(time.Millisecond))
+				result(t, row{what: "snapshot of " + n.Name, measured: fmt.Sprintf("%.1f MiB in %s", mib(bytes), took.Round(time.Millisecond))})
 			}
 			return err
 		})
