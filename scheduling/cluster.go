@@ -81,7 +81,7 @@ func NewCluster(v *fsm.View, facts Facts, now fsm.Time) *Cluster {
 		if facts.ledger != nil {
 			facts.ledger.of(n.node.ID).loadOn(n, v, now)
 		} else {
-			readAccount(v, v, n.node.ID).loadOn(n, v, now)
+			readAccount(v, v, n.node.ID, loads{}).loadOn(n, v, now)
 		}
 	}
 	return c

@@ -18,7 +18,7 @@ type timedLoad struct {
 	at     fsm.Time
 	weight int
 	// run is set where the attempt may have to wait for other runs.
-	run *fsm.Run
+	run string
 }
 
 // loadOf returns what an attempt takes: from its instant on for the gate of a
@@ -36,7 +36,7 @@ func loadOf(s *fsm.Shard, run *fsm.Run) timedLoad {
 		l.at = run.NotBefore
 	}
 	if len(run.Condition) > 0 {
-		l.run = run
+		l.run = run.ID
 	}
 	return l
 }
@@ -46,22 +46,49 @@ func loadOf(s *fsm.Shard, run *fsm.Run) timedLoad {
 // room, and that run may need the room to end.
 func (l timedLoad) start(v *fsm.View, now fsm.Time) (at fsm.Time, ok bool) {
 	at = max(l.at, now)
-	return at, l.run == nil || at > now || ConditionMet(v, l.run)
+	if l.run == "" || at > now {
+		return at, true
+	}
+	run := v.Run(l.run)
+	return at, run == nil || ConditionMet(v, run)
 }
 
-// readAccount reads what a node holds through v, and the runs through quiet.
-func readAccount(v, quiet *fsm.View, node string) *account {
+// loads remembers what attempts take that do not run yet. An object of the store never
+// changes, and neither does the part of its run that counts: a run that is opened has
+// a new gate. To read the run of each attempt would be most of what an account costs.
+type loads map[*fsm.Shard]timedLoad
+
+// maxStaleLoads is how many entries may be of objects that the log has replaced.
+const maxStaleLoads = 256
+
+// readAccount reads what a node holds through v, and through quiet the runs of
+// attempts that are not in known.
+func readAccount(v, quiet *fsm.View, node string, known loads) *account {
 	a := &account{}
 	var run *fsm.Run // that of the shard before: they come run by run
+	waiting := 0
 	for s := range v.HeldBy(node) {
-		if s.State != fsm.ShardRunning && (run == nil || run.ID != s.RunID) {
-			run = quiet.Run(s.RunID)
+		if s.State == fsm.ShardRunning {
+			a.steady += s.Weight
+			continue
 		}
-		if l := loadOf(s, run); l.at == 0 && l.run == nil {
+		waiting++
+		l, seen := known[s]
+		if !seen {
+			if run == nil || run.ID != s.RunID {
+				run = quiet.Run(s.RunID)
+			}
+			l = loadOf(s, run)
+			known[s] = l
+		}
+		if l.at == 0 && l.run == "" {
 			a.steady += l.weight
 		} else {
 			a.others = append(a.others, l)
 		}
+	}
+	if len(known) > waiting+maxStaleLoads {
+		clear(known)
 	}
 	return a
 }
@@ -89,6 +116,7 @@ type ledger struct {
 
 type watchedAccount struct {
 	*account
+	known loads
 	// changed tells, without blocking, that the account is out of date.
 	changed func() bool
 }
@@ -101,11 +129,15 @@ func newLedger(store *fsm.Store) *ledger {
 func (l *ledger) of(node string) *account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if known := l.nodes[node]; known != nil && !known.changed() {
-		return known.account
+	known := loads{}
+	if last := l.nodes[node]; last != nil {
+		if !last.changed() {
+			return last.account
+		}
+		known = last.known
 	}
 	v := l.store.Watch()
-	read := &watchedAccount{account: readAccount(v, l.store.Read(), node)}
+	read := &watchedAccount{account: readAccount(v, l.store.Read(), node, known), known: known}
 	channels := v.Changed()
 	read.changed = func() bool {
 		for ch := range channels {
