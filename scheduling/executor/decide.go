@@ -37,15 +37,16 @@ func (e *Executor) pass(ctx context.Context, v *fsm.View) passResult {
 		break // to look at the first is to watch them all
 	}
 	quiet := e.cfg.Store.Read()
-	held := map[fsm.AttemptRef]bool{}
+	e.passes++
 	for s := range quiet.HeldBy(e.cfg.NodeID) {
 		if e.stillAhead(s, &p) {
 			continue // most of what a node holds
 		}
-		ref := s.Ref()
-		held[ref] = true
 		e.mu.Lock()
-		l := e.locals[ref]
+		l := e.locals[s.Ref()]
+		if l != nil {
+			l.heldIn = e.passes
+		}
 		e.mu.Unlock()
 		if l == nil {
 			e.consider(ctx, quiet, v, s, &p)
@@ -56,7 +57,7 @@ func (e *Executor) pass(ctx context.Context, v *fsm.View) passResult {
 	if len(e.ahead) > p.ahead+maxStaleAhead {
 		clear(e.ahead) // of objects that the log has replaced
 	}
-	e.release(ctx, quiet, held, &p)
+	e.release(ctx, quiet, &p)
 	return p
 }
 
@@ -295,7 +296,7 @@ func (e *Executor) kill(ctx context.Context, ref fsm.AttemptRef, reason string, 
 // release deals with attempts that the log no longer binds to this node: what
 // has ended is forgotten, what lives is killed (rule 28). A store that is still
 // catching up has not seen its own attempts yet.
-func (e *Executor) release(ctx context.Context, v *fsm.View, held map[fsm.AttemptRef]bool, p *passResult) {
+func (e *Executor) release(ctx context.Context, v *fsm.View, p *passResult) {
 	if !e.cfg.Lease.CaughtUp(v.Index()) {
 		return
 	}
@@ -303,7 +304,7 @@ func (e *Executor) release(ctx context.Context, v *fsm.View, held map[fsm.Attemp
 	var kill []fsm.AttemptRef
 	e.mu.Lock()
 	for ref, l := range e.locals {
-		if held[ref] || e.holds(v, ref) { // one that is ahead is not in held
+		if l.heldIn == e.passes || e.holds(v, ref) { // one that is ahead or new was not looked at
 			continue
 		}
 		switch l.state {

@@ -52,8 +52,10 @@ type Executor struct {
 	cfg  Config
 	send chan struct{} // of one: there is something new to report
 
-	// ahead is when what is armed ahead of its time is due. Only a pass uses it.
-	ahead map[*fsm.Shard]fsm.Time
+	// ahead is when what is armed ahead of its time is due. Only a pass uses it, and
+	// passes, which counts them.
+	ahead  map[*fsm.Shard]fsm.Time
+	passes uint64
 
 	mu     sync.Mutex
 	wake   chan struct{} // closed, and replaced, when something other than the store changed
@@ -92,6 +94,8 @@ type local struct {
 	unharvested bool
 	// holdUntil is the mono instant before which report does not go out.
 	holdUntil int64
+	// heldIn is the last pass that found it held here.
+	heldIn uint64
 	killed    bool
 	// cancel ends a call of the http driver; nil for a process.
 	cancel context.CancelFunc

@@ -17,10 +17,12 @@ const (
 	replayPause = 20 * time.Millisecond
 	// startPatience is how long reports wait for starts; lonePatience, where each
 	// is of a run that is nothing but this attempt, so that no other task waits
-	// for it. startPoll is how often that is looked at.
+	// for it. startPoll is how often that is looked at, slowPoll once they have
+	// waited for startPatience: each look goes over all that is known here.
 	startPatience = 50 * time.Millisecond
 	lonePatience  = 250 * time.Millisecond
 	startPoll     = 4 * time.Millisecond
+	slowPoll      = 20 * time.Millisecond
 	// reportTimeout bounds one call to the leader.
 	reportTimeout = 5 * time.Second
 	// maxReports bounds one call; what is left follows at once. maxReportBytes
@@ -52,15 +54,19 @@ func (e *Executor) report(ctx context.Context) error {
 // letStartsGo waits a moment for the starts that are under way: when many are due
 // at once they have the machine to themselves, and their reports go together.
 func (e *Executor) letStartsGo(ctx context.Context) {
-	for waited := time.Duration(0); waited < lonePatience; waited += startPoll {
+	pause := startPoll
+	for waited := time.Duration(0); waited < lonePatience; waited += pause {
 		starts, urgent := e.underWay()
 		if !starts || (urgent && waited >= startPatience) {
 			return
 		}
+		if waited >= startPatience {
+			pause = slowPoll
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(startPoll):
+		case <-time.After(pause):
 		}
 	}
 }
