@@ -23,11 +23,11 @@ const (
 	// busyRoom bounds the garbage for which a busy agent gets room.
 	busyRoom = 128 << 20
 	// busyGap is how far apart its collections are to be.
-	busyGap = time.Second
+	busyGap = 2 * time.Second
 )
 
 // garbage keeps the collector of a busy agent from running many times a second:
-// after each collection it makes room for what is allocated in a second at the
+// after each collection it makes room for what is allocated in two seconds at the
 // rate seen, within busyRoom. An agent that is idle again gives the room back with
 // its next collection, after two minutes at most.
 type garbage struct {

@@ -15,9 +15,9 @@ func TestGarbagePercent(t *testing.T) {
 		want            int
 	}{
 		"idle":               {30 * mib, 10 * mib, 2 * time.Minute, gcPercent},
-		"busy":               {40 * mib, 25 * mib, 250 * time.Millisecond, 250},
+		"busy":               {40 * mib, 25 * mib, 500 * time.Millisecond, 250},
 		"very busy":          {64 * mib, 90 * mib, 90 * time.Millisecond, 200},
-		"busy with much":     {400 * mib, 280 * mib, 300 * time.Millisecond, gcPercent},
+		"busy with much":     {400 * mib, 280 * mib, 600 * time.Millisecond, gcPercent},
 		"no time has passed": {32 * mib, mib, 0, 400},
 		"nothing live yet":   {0, 0, time.Second, gcPercent},
 	} {

@@ -18,8 +18,6 @@ const (
 	// one entry of the log.
 	maxBatch      = 512
 	maxBatchBytes = 1 << 20
-	// entries under way: while one is being synced the next gathers.
-	maxInFlight = 2
 )
 
 // ErrTooLarge: a command that does not fit into an entry of the log.
@@ -87,29 +85,17 @@ func unknownFate(err error) error {
 	return fmt.Errorf("%w: %w: %w", transport.ErrUnknownFate, scheduling.ErrUnknownFate, err)
 }
 
-// run works until ctx ends, then answers what is still queued.
+// run works until ctx ends, then answers what is still queued. While one entry is under
+// way the next gathers: with two at a time each would be about half as full, and cost
+// every node as much.
 func (p *proposer) run(ctx context.Context) error {
-	slots := make(chan struct{}, maxInFlight)
-	for {
-		select {
-		case <-ctx.Done():
-			p.drain()
-			for range maxInFlight {
-				slots <- struct{}{} // the entries under way end by themselves
-			}
-			return nil
-		case slots <- struct{}{}:
-		}
-		batch := p.gather(ctx)
-		if len(batch) == 0 {
-			<-slots
-			continue
-		}
-		go func() {
-			defer func() { <-slots }()
+	defer p.drain()
+	for ctx.Err() == nil {
+		if batch := p.gather(ctx); len(batch) > 0 {
 			p.commit(ctx, batch)
-		}()
+		}
 	}
+	return nil
 }
 
 func (p *proposer) drain() {

@@ -121,33 +121,31 @@ func onBench(t *testing.T, test func(t *testing.T, b *bench)) {
 func TestCommandsInFlightShareAnEntry(t *testing.T) {
 	onBench(t, func(t *testing.T, b *bench) {
 		ctx := context.Background()
-		first := []<-chan answer{b.register(ctx, "n0"), b.register(ctx, "n1")}
+		first := b.register(ctx, "n0")
 		var rest []<-chan answer
-		for i := range 50 {
-			rest = append(rest, b.register(ctx, fmt.Sprintf("n%d", i+2)))
+		for i := range 51 {
+			rest = append(rest, b.register(ctx, fmt.Sprintf("n%d", i+1)))
 		}
 		bad := b.propose(ctx, fsm.OpCancelRun, fsm.CancelRun{ID: "none"})
-		if n := b.written(); n != maxInFlight {
-			t.Fatalf("%d entries are under way, want %d", n, maxInFlight)
+		if n := b.written(); n != 1 {
+			t.Fatalf("%d entries are under way, want one", n)
 		}
-		for range 3 {
+		for range 2 {
 			b.release <- nil
 			synctest.Wait()
 		}
-		for i, ch := range first {
-			if a := <-ch; a.err != nil || a.index != uint64(i+1) {
-				t.Errorf("answer %d: %+v", i, a)
-			}
+		if a := <-first; a.err != nil || a.index != 1 {
+			t.Errorf("first answer: %+v", a)
 		}
 		for i, ch := range rest {
-			if a := <-ch; a.err != nil || a.index != 3 {
+			if a := <-ch; a.err != nil || a.index != 2 {
 				t.Errorf("answer %d: %+v", i, a)
 			}
 		}
 		if a := <-bad; !errors.Is(a.err, fsm.ErrNotFound) { // a refusal touches no other
 			t.Errorf("refusal: %+v", a)
 		}
-		if n := b.written(); n != 3 || b.most != maxInFlight {
+		if n := b.written(); n != 2 || b.most != 1 {
 			t.Errorf("%d entries, %d at once", n, b.most)
 		}
 		for i := range 52 {
@@ -161,19 +159,17 @@ func TestCommandsInFlightShareAnEntry(t *testing.T) {
 func TestEntriesAreBounded(t *testing.T) {
 	onBench(t, func(t *testing.T, b *bench) {
 		ctx := context.Background()
-		for range maxInFlight {
-			b.register(ctx, "n0")
-		}
+		b.register(ctx, "n0")
 		const n = 2*maxBatch + 10
 		for i := range n {
 			go b.Propose(ctx, fsm.OpRegisterNode, fsm.RegisterNode{Node: fsm.Node{ID: fmt.Sprintf("n%d", i), Name: fmt.Sprintf("n%d", i)}})
 		}
 		synctest.Wait()
-		for range maxInFlight + 3 {
+		for range 1 + 3 {
 			b.release <- nil
 			synctest.Wait()
 		}
-		if got := b.written(); got != maxInFlight+3 {
+		if got := b.written(); got != 1+3 {
 			t.Errorf("%d entries for %d commands", got, n)
 		}
 	})
@@ -260,9 +256,7 @@ func TestTheQueueIsBounded(t *testing.T) {
 	onBench(t, func(t *testing.T, b *bench) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
-		for range maxInFlight {
-			b.register(ctx, "n0")
-		}
+		b.register(ctx, "n0")
 		command := fsm.RegisterNode{Node: fsm.Node{ID: "n1", Name: "n1"}}
 		for range maxQueued {
 			go b.Propose(ctx, fsm.OpRegisterNode, command)
@@ -290,7 +284,7 @@ func TestStopAnswersEveryone(t *testing.T) {
 			if a.err == nil {
 				t.Errorf("answer %d: %+v", i, a)
 			}
-			if unknown := errors.Is(a.err, scheduling.ErrUnknownFate); unknown != (i < maxInFlight) {
+			if unknown := errors.Is(a.err, scheduling.ErrUnknownFate); unknown != (i == 0) {
 				t.Errorf("answer %d: %v", i, a.err)
 			}
 		}
