@@ -97,7 +97,7 @@ func TestEverySecond(t *testing.T) {
 func everySecond(t *testing.T, name string, static program, jitter fsm.Duration) {
 	jobs, seconds := size(100, 10), size(30, 3)
 	c := cluster.Start(t, cluster.Options{Args: []string{"--capacity", "10000"}})
-	one := perSecond(floorRate(t, static), 1)
+	one := perSecond(floorOf(t, static).rate, 1)
 	records := cluster.NewRecords(t).Unsynced() // what is measured is the program's own
 	sched := fsm.Schedule{Cron: "* * * * * *", Overlap: fsm.OverlapAllow, Jitter: jitter}
 	put(t, c.Client(0), specs(jobs, "tick", sched, records.Task("t", 0, 0)))
@@ -130,7 +130,7 @@ func TestBurst(t *testing.T) {
 func burst(t *testing.T, p program) {
 	jobs := size(1000, 50)
 	c := cluster.Start(t, cluster.Options{Args: []string{"--capacity", "10000"}})
-	floor := floorRate(t, p)
+	floor := floorOf(t, p)
 	at := time.Now().Add(time.Duration(size(8, 4)) * time.Second).Truncate(time.Second)
 	task := fsm.Task{Name: "t", Driver: fsm.DriverExec, Command: p.path}
 	put(t, c.Client(0), specs(jobs, "burst", fsm.Schedule{At: []fsm.Time{fsm.At(at)}}, task))
@@ -140,14 +140,15 @@ func burst(t *testing.T, p program) {
 		late, err = startedLate(t.Context(), c.Client(0), jobs)
 		return err
 	})
-	last, ideal := slices.Max(late), perSecond(floor, jobs)
+	last, ideal, spent := slices.Max(late), perSecond(floor.rate, jobs), used(t, c).sub(before)
 	r := row{
 		what: fmt.Sprintf("%d jobs due at once (%s), last start", jobs, p.name), bar: "1.5 × the floor",
-		measured: last.Round(time.Millisecond).String(), floor: fmt.Sprintf("%d/%.0f a second", jobs, floor), ratio: times(last, ideal),
+		measured: last.Round(time.Millisecond).String(), floor: fmt.Sprintf("%d/%.0f a second", jobs, floor.rate),
+		ratio: times(last, ideal) + "; " + byProcessor(spent, jobs, floor),
 	}
 	result(t, r)
 	t.Log(percentiles(late))
-	logEach(t, used(t, c).sub(before), jobs, len(c.Nodes))
+	logEach(t, spent, jobs)
 }
 
 // startedLate returns how late the runs started, once all have succeeded.
@@ -175,7 +176,7 @@ func TestTriggers(t *testing.T) {
 func triggers(t *testing.T, p program) {
 	runs, clients := size(3000, 60), 16
 	c := cluster.Start(t, cluster.Options{Args: []string{"--capacity", "10000"}})
-	floor := floorRate(t, p)
+	floor := floorOf(t, p)
 	job := fsm.JobSpec{
 		Namespace: fsm.DefaultNamespace, Name: "now",
 		Tasks:   []fsm.Task{{Name: "t", Driver: fsm.DriverExec, Command: p.path}},
@@ -192,14 +193,15 @@ func triggers(t *testing.T, p program) {
 		last, err = ended(t.Context(), leader, runs)
 		return err
 	})
-	rate := float64(runs) / last.Sub(start).Seconds()
+	rate, spent := float64(runs)/last.Sub(start).Seconds(), used(t, c).sub(before)
 	r := row{
 		what: fmt.Sprintf("immediate runs (%s), %d clients, to their end", p.name, clients), bar: "50% of the floor",
-		measured: fmt.Sprintf("%.0f/s", rate), floor: fmt.Sprintf("%.0f/s", floor), ratio: fmt.Sprintf("%.0f%%", 100*rate/floor),
+		measured: fmt.Sprintf("%.0f/s", rate), floor: fmt.Sprintf("%.0f/s", floor.rate),
+		ratio: fmt.Sprintf("%.0f%%; %s", 100*rate/floor.rate, byProcessor(spent, runs, floor)),
 	}
 	result(t, r)
 	t.Logf("%d runs triggered in %s", runs, triggered.Round(time.Millisecond))
-	logEach(t, used(t, c).sub(before), runs, len(c.Nodes))
+	logEach(t, spent, runs)
 }
 
 // trigger starts runs of a job, one by one from each of the clients.

@@ -134,12 +134,13 @@ func costsAt(t *testing.T, jobs int, seconds time.Duration) {
 	cluster.Until(t, time.Now().Add(seconds))
 	busy, runs := used(t, c).sub(before), (len(records.Read())-ran)/2 // each writes its begin and its end
 	t.Log("what three idle nodes use is taken off")
-	logEach(t, busy.sub(idle), runs, len(c.Nodes))
+	logEach(t, busy.sub(idle), runs)
 }
 
 // logEach says what each of so many runs has used, on all nodes together.
-func logEach(t *testing.T, u usage, runs, nodes int) {
+func logEach(t *testing.T, u usage, runs int) {
 	t.Helper()
+	const nodes = 3 // of every cluster here
 	runs = max(runs, 1)
 	each := func(n float64) float64 { return n / float64(runs) }
 	m := func(name string) float64 { return each(u.metrics[name]) }
@@ -150,11 +151,18 @@ func logEach(t *testing.T, u usage, runs, nodes int) {
   messages: %.2f appends, %.2f commits, %.2f heartbeats of raft; %.2f calls and %.2f forwarded; %.2f of gossip; %.2f to supervisors and %.2f from them; %.1f calls that write
   allocations: agents %.0f objects, %.1f KiB; supervisors %.0f objects, %.1f KiB; %.4f collections`,
 		runs, took(u.agents()), took(u.supervisors()), took(u.jobs),
-		m("rota_log_entries_total")/float64(nodes), m("rota_log_bytes_total")/float64(nodes), m("rota_log_syncs_total"), each(float64(u.written)),
+		m("rota_log_entries_total")/nodes, m("rota_log_bytes_total")/nodes, m("rota_log_syncs_total"), each(float64(u.written)),
 		each(u.sent("raft_append")), each(u.sent("raft_commit")), each(u.sent("raft_heartbeat")),
 		each(u.sent("http_call")), each(u.sent("http_forward")), each(u.sent("gossip_packet", "gossip_stream")),
 		each(u.sent("supervisor")), m("rota_supervisor_messages_sent_total"), each(float64(u.writes)),
 		m("go_memstats_mallocs_total"), m("go_memstats_alloc_bytes_total")/1024,
 		m("rota_supervisor_go_memstats_mallocs_total"), m("rota_supervisor_go_memstats_alloc_bytes_total")/1024,
 		m("go_gc_cycles_total")+m("rota_supervisor_go_gc_cycles_total"))
+}
+
+// byProcessor says what part of the processor time of so many runs their floor
+// uses. Other work on the machine changes that little.
+func byProcessor(u usage, runs int, f floor) string {
+	each := (u.agents() + u.supervisors() + u.jobs) / time.Duration(max(runs, 1))
+	return fmt.Sprintf("processor time %d of %d µs, %.0f%%", f.cpu.Microseconds(), each.Microseconds(), 100*float64(f.cpu)/float64(each))
 }

@@ -46,11 +46,17 @@ func programs(t *testing.T) []program {
 	return list[:size(2, 1)]
 }
 
-// floorRate is how many times a second one Go program can start a program and wait
-// for it, with as many goroutines as helps.
-func floorRate(t *testing.T, p program) float64 {
+// floor is what starting a program and waiting for it comes to.
+type floor struct {
+	rate float64       // a second
+	cpu  time.Duration // processor time of each, the program's own included
+}
+
+// floorOf starts a program from this one many times, with as many goroutines as
+// helps.
+func floorOf(t *testing.T, p program) floor {
 	t.Helper()
-	n := size(2000, 100)
+	n, before := size(2000, 100), withChildren(t)
 	work := make(chan struct{}, n)
 	for range n {
 		work <- struct{}{}
@@ -69,7 +75,22 @@ func floorRate(t *testing.T, p program) float64 {
 		})
 	}
 	wg.Wait()
-	return float64(n) / time.Since(start).Seconds()
+	took := time.Since(start)
+	return floor{float64(n) / took.Seconds(), (withChildren(t) - before) / time.Duration(n)}
+}
+
+// withChildren is the processor time of this process and of those that it has
+// waited for.
+func withChildren(t *testing.T) (total time.Duration) {
+	t.Helper()
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var r unix.Rusage
+		if err := unix.Getrusage(who, &r); err != nil {
+			t.Fatal(err)
+		}
+		total += time.Duration(r.Utime.Nano() + r.Stime.Nano())
+	}
+	return total
 }
 
 // syncRate is how many times a second a page at the end of a file can be written
@@ -138,7 +159,8 @@ func roundTrip(t *testing.T) time.Duration {
 func TestMachine(t *testing.T) {
 	lines := []string{describe(t), "it can:"}
 	for _, p := range programs(t) {
-		lines = append(lines, fmt.Sprintf("  start a program and wait for it, %s: %.0f/s", p.name, floorRate(t, p)))
+		f := floorOf(t, p)
+		lines = append(lines, fmt.Sprintf("  start a program and wait for it, %s: %.0f/s, %s of processor time each", p.name, f.rate, f.cpu.Round(time.Microsecond)))
 	}
 	lines = append(lines, fmt.Sprintf("  write 4 KiB and have them synced: %.0f/s", syncRate(t)))
 	lines = append(lines, fmt.Sprintf("  go to and fro on loopback: in %s", roundTrip(t).Round(100*time.Nanosecond)))

@@ -23,8 +23,8 @@ func TestGraphRun(t *testing.T) {
 func graphRun(t *testing.T, p program) {
 	n := size(2000, 60)
 	c := cluster.Start(t, cluster.Options{})
-	floor := floorRate(t, p)
-	ideal := perSecond(floor, n)
+	floor := floorOf(t, p)
+	ideal := perSecond(floor.rate, n)
 	for _, shape := range []struct {
 		name string
 		spec fsm.JobSpec
@@ -39,12 +39,14 @@ func graphRun(t *testing.T, p program) {
 		leader := c.Leader()
 		before := used(t, c)
 		took := timeOfRun(t, leader.Client(), shape.spec.Key())
+		spent := used(t, c).sub(before)
 		r := row{
 			what: fmt.Sprintf("a run of %d tasks (%s), %s", n, p.name, shape.name), bar: "2 × the floor",
-			measured: took.Round(time.Millisecond).String(), floor: fmt.Sprintf("%d/%.0f a second", n, floor), ratio: times(took, ideal),
+			measured: took.Round(time.Millisecond).String(), floor: fmt.Sprintf("%d/%.0f a second", n, floor.rate),
+			ratio: times(took, ideal) + "; " + byProcessor(spent, n, floor),
 		}
 		result(t, r)
-		logEach(t, used(t, c).sub(before), n, len(c.Nodes))
+		logEach(t, spent, n)
 	}
 }
 
