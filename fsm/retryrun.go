@@ -20,7 +20,7 @@ func applyRetryRun(c *change, cmd *RetryRun) (any, error) {
 	if cmd.Number <= run.Retries {
 		return run, nil
 	}
-	if err := mayRetry(c, run); err != nil {
+	if err := mayRetry(c, run, cmd.At); err != nil {
 		return nil, err
 	}
 	armed, behind, err := clearWay(c, run)
@@ -48,7 +48,7 @@ func applyRetryRun(c *change, cmd *RetryRun) (any, error) {
 	return c.run(r.ID), nil
 }
 
-func mayRetry(c *change, run *Run) error {
+func mayRetry(c *change, run *Run, at Time) error {
 	job := c.job(run.JobKey())
 	switch {
 	case job.Deleting:
@@ -57,6 +57,8 @@ func mayRetry(c *change, run *Run) error {
 		return fmt.Errorf("%w: run %s is %s: it can be retried once it has ended", ErrConflict, run.ID, run.State)
 	case run.State == RunSucceeded:
 		return fmt.Errorf("%w: run %s has succeeded: there is nothing to retry", ErrConflict, run.ID)
+	case !run.Opened && run.NotBefore > at: // it would start early, or hold up what is due before it
+		return fmt.Errorf("%w: run %s was ended before it was due: it can be retried from %s on; a new run starts at once", ErrConflict, run.ID, run.NotBefore)
 	case c.version(run.JobKey(), run.Version) == nil:
 		return fmt.Errorf("%w: job %s no longer keeps version %d, which run %s was made of: start a new run", ErrConflict, run.JobKey(), run.Version, run.ID)
 	}

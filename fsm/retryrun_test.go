@@ -131,6 +131,21 @@ func TestRetryRefused(t *testing.T) {
 	}
 }
 
+// TestRetryIsNeverEarly: what was cancelled before it was due can be taken up from
+// then on.
+func TestRetryIsNeverEarly(t *testing.T) {
+	l := newLab(t)
+	l.put(spec("j", 1))
+	run := l.fired("j", nil)
+	l.must(OpCancelRun, CancelRun{At: l.now, ID: run.ID})
+	l.now = run.NotBefore - 1
+	if err := l.retry(run.ID, 1); !errors.Is(err, ErrConflict) {
+		t.Errorf("before it is due: %v", err)
+	}
+	l.now++
+	l.took(l.retry(run.ID, 1))
+}
+
 // TestRetryAsksFiresBack: a run that is taken up goes before the fire that is
 // armed, and gives way if that has started.
 func TestRetryAsksFiresBack(t *testing.T) {

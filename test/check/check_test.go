@@ -114,7 +114,11 @@ func TestFinds(t *testing.T) {
 		"a start without a fire": {func(e *Evidence) {
 			e.Processes = append(e.Processes, process(tick, "C", at(1)+second/2, 1, when(1).Add(500*ms), ms))
 		}, UnknownStart, "run C"},
-		"early":             {func(e *Evidence) { e.Processes[0].Begin = when(1).Add(-51 * ms) }, Early, "by 51ms"},
+		"early": {func(e *Evidence) { e.Processes[0].Begin = when(1).Add(-51 * ms) }, Early, "by 51ms"},
+		"early, taken up by a person": {func(e *Evidence) {
+			e.Processes[0].Begin = when(1).Add(-51 * ms)
+			e.Runs[0].Retries = 1
+		}, Early, "by 51ms"},
 		"past its deadline": {func(e *Evidence) { shift(&e.Processes[0], 551*ms) }, PastDeadline, "551ms late, at most 500ms"},
 		"past its deadline, after it was given back": {func(e *Evidence) {
 			shift(&e.Processes[0], 551*ms)

@@ -97,18 +97,15 @@ func (c *checker) undue(d Due) {
 }
 
 // times checks when the first process of each fire began. A run that a person has
-// taken up again begins when they say.
+// taken up again has no deadline any more.
 func (c *checker) times() {
 	for key, begun := range c.begun {
 		first := begun[0]
-		if c.runs[first.Run].Retries > 0 {
-			continue
-		}
 		if early := key.at.Time().Sub(first.Begin); early > c.Skew {
 			c.add(Early, key, fmt.Sprintf("by %s", early))
 		}
 		within := c.termsOf(first).Within
-		if within == 0 || c.maybeBefore(first) {
+		if within == 0 || c.maybeBefore(first) || c.runs[first.Run].Retries > 0 {
 			continue
 		}
 		if late := first.Begin.Sub(key.at.Time()); late > within+c.Skew {
