@@ -14,8 +14,9 @@ import (
 )
 
 // attempt is one start: its process, its output and, in the end, its result.
-// Between its start and its end one goroutine owns the process (supervise);
-// everybody else leaves word under mu and wakes it.
+// As long as the process just runs nobody waits for it but ends. From its end on, or
+// from when it is to be killed, one goroutine owns it (supervise); everybody else
+// leaves word under mu and wakes that.
 type attempt struct {
 	id     string
 	grace  time.Duration
@@ -32,7 +33,7 @@ type attempt struct {
 	group  *cgroup.Group // nil: none on this host
 	limits cgroup.Limits
 	kin    kin
-	pidfd  *os.File
+	pidfd  int
 	// box is the way to the init of an isolated attempt, which pid and pidfd are
 	// then; verdict is what that has said of the program's end.
 	box     *pidns.Box
@@ -43,10 +44,13 @@ type attempt struct {
 	pid         int
 	startedAt   int64
 	startedMono int64
-	deadline    time.Time // of the timeout; zero: none
-	reason      string    // why it is to end; empty: it is not
-	termed      bool      // SIGTERM was sent
-	killAt      time.Time // when SIGKILL is due, once termed
+	timeout     *time.Timer // nil: none
+	own         func()      // makes its goroutine an owner; nil: not started, or it has one
+	unwatch     func()      // ends does not wait for it any more
+	poll        *os.File    // of the pidfd, for the owner to wait with
+	reason      string      // why it is to end; empty: it is not
+	termed      bool        // SIGTERM was sent
+	killAt      time.Time   // when SIGKILL is due, once termed
 	again       time.Duration
 	exited      bool // the main process is over: reasons come too late
 	result      *Result
@@ -63,6 +67,7 @@ func (a *attempt) kill(reason string) {
 		return
 	}
 	a.reason = reason
+	a.ownLocked()
 	a.wakeLocked()
 }
 
@@ -84,25 +89,22 @@ func (a *attempt) alarmLocked(at time.Time) error {
 	switch {
 	case a.box != nil:
 		return a.box.SetDeadline(at)
-	case a.pidfd != nil:
-		return a.pidfd.SetReadDeadline(at)
+	case a.poll != nil:
+		return a.poll.SetReadDeadline(at)
 	}
 	return nil
 }
 
 // started takes over the process that the fork has made.
-func (a *attempt) started(k kin, pidfd *os.File, timeout time.Duration) {
+func (a *attempt) started(k kin, pidfd int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.pid, a.kin, a.pidfd, a.state = k.session, k, pidfd, Running
 	a.startedAt, a.startedMono = wall(), Mono()
-	if timeout > 0 {
-		a.deadline = time.Now().Add(timeout)
-	}
 }
 
-// supervise sees the process through to its end and returns the result. It
-// must be called once, after started.
+// supervise sees the process through to its end and returns the result. Its goroutine
+// owns the attempt.
 func (a *attempt) supervise() *Result {
 	for !a.waitExit() {
 		a.act()
@@ -110,17 +112,29 @@ func (a *attempt) supervise() *Result {
 	a.mu.Lock()
 	a.exited = true
 	a.mu.Unlock()
+	return a.wrapUp()
+}
+
+// wrapUp ends what the main process, which is over, has left behind.
+func (a *attempt) wrapUp() *Result {
 	verdict := a.group.Verdict() // goes with the group
 	leftErr := a.clearLeftovers()
+	r := a.collect()
+	r.tell(verdict, a.limits)
+	if leftErr != nil {
+		r.addError(leftErr.Error())
+	}
+	return r
+}
+
+// collect frees the main process, once nothing else is left, and says what became of
+// it.
+func (a *attempt) collect() *Result {
 	status := a.reap()
 	for _, p := range a.pipes {
 		p.finish()
 	}
 	r := a.conclude(status)
-	r.tell(verdict, a.limits)
-	if leftErr != nil {
-		r.addError(leftErr.Error())
-	}
 	a.out.finish(r)
 	return r
 }
@@ -136,8 +150,6 @@ func (a *attempt) waitExit() bool {
 		err = a.alarmLocked(a.killAt)
 	case a.reason != "":
 		err = a.alarmLocked(past)
-	case !a.deadline.IsZero():
-		err = a.alarmLocked(a.deadline)
 	default:
 		err = a.alarmLocked(time.Time{})
 	}
@@ -148,15 +160,15 @@ func (a *attempt) waitExit() bool {
 	case a.box != nil:
 		return a.listen()
 	}
-	return pollExit(a.pidfd)
+	return pollExit(a.poll)
 }
 
 // exitedBy waits until the process that was forked has ended, or an instant.
 func (a *attempt) exitedBy(at time.Time) bool {
-	if a.pidfd.SetReadDeadline(at) != nil {
+	if a.poll.SetReadDeadline(at) != nil {
 		return true // not reached, as above
 	}
-	return pollExit(a.pidfd)
+	return pollExit(a.poll)
 }
 
 // pollExit waits for the end of a process; false means that the deadline came
@@ -245,7 +257,7 @@ func (a *attempt) end(r *Result) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.state, a.result = Ended, r
-	a.out, a.pipes, a.orphan, a.group, a.kin.known = nil, nil, nil, nil, nil
+	a.out, a.pipes, a.orphan, a.group, a.kin.known, a.unwatch = nil, nil, nil, nil, nil, nil
 }
 
 func (a *attempt) describe() string {

@@ -33,6 +33,11 @@
 // after a reboot, attempts without a record may have started. An fsync for
 // every start would cost more than the start.
 //
+// Nobody waits for a start: its goroutine ends when it is equipped, the thread that
+// forks answers, and from then on one goroutine waits for the ends of all attempts.
+// An attempt gets a goroutine of its own when it is to be killed, prints something or
+// leaves something behind.
+//
 // An exec on a file system that has gone away would hang, and with it every
 // goroutine here; so program and folder are looked at first, by a goroutine that
 // may hang alone. At the expiry such a start is refused.

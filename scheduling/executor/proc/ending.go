@@ -1,7 +1,6 @@
 package proc
 
 import (
-	"errors"
 	"slices"
 	"time"
 
@@ -22,11 +21,7 @@ const (
 // act does what is due on a process that is still there.
 func (a *attempt) act() {
 	a.mu.Lock()
-	now := time.Now()
-	if a.reason == "" && !a.deadline.IsZero() && !now.Before(a.deadline) {
-		a.reason = ReasonTimeout
-	}
-	sig, due := a.dueLocked(now, a.reason != "")
+	sig, due := a.dueLocked(time.Now(), a.reason != "")
 	a.mu.Unlock()
 	if due {
 		_ = a.signal(sig) // what could not be listed is tried again at the next round
@@ -91,13 +86,8 @@ func (a *attempt) signal(sig unix.Signal) error {
 }
 
 // signalMain reaches the process that was forked, and never another one.
-func (a *attempt) signalMain(sig unix.Signal) (err error) {
-	raw, err := a.pidfd.SyscallConn()
-	if err != nil {
-		return err
-	}
-	cerr := raw.Control(func(fd uintptr) { err = unix.PidfdSendSignal(int(fd), sig, nil, 0) })
-	return errors.Join(cerr, err)
+func (a *attempt) signalMain(sig unix.Signal) error {
+	return unix.PidfdSendSignal(a.pidfd, sig, nil, 0)
 }
 
 // clearLeftovers ends what the main process left behind, and returns once
@@ -151,8 +141,15 @@ func (a *attempt) reap() (status unix.WaitStatus) {
 		}
 		break
 	}
-	a.pidfd.Close()
-	a.pidfd = nil
+	if a.poll != nil {
+		a.poll.Close()
+		a.poll = nil
+	} else {
+		unix.Close(a.pidfd)
+	}
+	if a.timeout != nil {
+		a.timeout.Stop()
+	}
 	a.closeBoxLocked()
 	if a.verdict != nil {
 		status = *a.verdict

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -18,21 +19,49 @@ import (
 // parent-death signal of a child fires when the thread that forked it ends, so
 // these threads live until stop, which is also the last resort against a child
 // that outlives everything else.
+//
+// To hand something to such a thread and be told of the outcome wakes two threads,
+// which costs as much as a tenth of a fork. So they take turns from a queue without
+// going to sleep in between, and nobody waits for the outcome: a thread sees to it.
 type forkers struct {
-	jobs chan forkJob
 	// room holds who may get ready to fork. Of a thousand starts at once only so
 	// many then have a control group and pipes, and the next ones use the groups of
 	// those that have ended.
 	room chan struct{}
 	done sync.WaitGroup
 	size atomic.Int32
+
+	mu      sync.Mutex
+	work    *sync.Cond // there is a turn to take, or an end
+	queue   []turn
+	idle    int    // threads that wait for a turn
+	taken   uint64 // turns so far
+	watched bool   // somebody looks after forkerPatience whether turns are taken
+	closed  bool
+}
+
+// turn is what waits for a thread. Either run is called, on the thread, or refuse: when
+// ctx has ended or the expiry (Mono, ns; 0: none) has come before there was one.
+type turn struct {
+	ctx    context.Context
+	expiry int64
+	run    func()
+	refuse func(error)
+}
+
+// refusal says why a turn need not wait any more, if so.
+func (t *turn) refusal() error {
+	if t.expiry != 0 && Mono() >= t.expiry {
+		return ErrExpired
+	}
+	return t.ctx.Err()
 }
 
 const (
 	maxForkers = 32
-	// forkerPatience is how long a start waits for a thread before there is one
-	// more of them: an exec can hang on a file system that has gone away, and
-	// must not hang the others.
+	// forkerPatience is how long no turn may be taken from the queue before there is
+	// one more thread: an exec can hang on a file system that has gone away, and must
+	// not hang the others.
 	forkerPatience = 50 * time.Millisecond
 )
 
@@ -46,9 +75,6 @@ type forkJob struct {
 	// isolated: it is the init of a namespace of pids.
 	isolated bool
 	check    func() error // the last look before the fork
-	// expiry (Mono, ns) is until when it waits for a thread; 0: for ever.
-	expiry int64
-	reply  chan<- forkReply
 }
 
 type forkReply struct {
@@ -61,7 +87,8 @@ type forkReply struct {
 }
 
 func newForkers(n int) *forkers {
-	f := &forkers{jobs: make(chan forkJob), room: make(chan struct{}, maxForkers)}
+	f := &forkers{room: make(chan struct{}, maxForkers)}
+	f.work = sync.NewCond(&f.mu)
 	for range n {
 		f.grow()
 	}
@@ -94,10 +121,13 @@ func (f *forkers) lock(ready chan<- struct{}) {
 	}
 	close(ready)
 	defer f.done.Done()
-	for j := range f.jobs {
-		j.reply <- j.fork()
+	for {
+		t, more := f.next()
+		if !more {
+			return // and so the thread ends, which is locked
+		}
+		t.run()
 	}
-	// Returning while locked ends the thread, on purpose.
 }
 
 // fork makes the thread what the child is to inherit from it, forks, and makes
@@ -156,32 +186,91 @@ func (f *forkers) enter(ctx context.Context, expiry int64) error {
 
 func (f *forkers) leave() { <-f.room }
 
-// do forks on one of the threads and waits for the outcome; when ctx ends or the
-// expiry comes before a thread is free, nothing was forked. It must not be called
-// after stop.
-func (f *forkers) do(ctx context.Context, j forkJob) forkReply {
-	reply := make(chan forkReply, 1)
-	j.reply = reply
-	for {
-		if j.expiry != 0 && Mono() >= j.expiry {
-			return forkReply{refused: ErrExpired}
+// put has a thread take the turn. It must not be called after stop.
+func (f *forkers) put(t turn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queue = append(f.queue, t)
+	f.work.Signal()
+	if len(f.queue) > f.idle {
+		f.watchLocked()
+	}
+}
+
+// next waits for a turn. There are no more once the forkers are stopped.
+func (f *forkers) next() (t turn, more bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for len(f.queue) == 0 {
+		if f.closed {
+			return t, false
 		}
-		patience := time.NewTimer(forkerPatience)
-		select {
-		case f.jobs <- j:
-			patience.Stop()
-			return <-reply
-		case <-ctx.Done():
-			patience.Stop()
-			return forkReply{refused: ctx.Err()}
-		case <-patience.C:
+		f.idle++
+		f.work.Wait()
+		f.idle--
+	}
+	t = f.queue[0]
+	f.queue = slices.Delete(f.queue, 0, 1) // it is short: see room
+	f.taken++
+	return t, true
+}
+
+// watchLocked looks after a while whether the threads still take turns.
+func (f *forkers) watchLocked() {
+	if f.watched {
+		return
+	}
+	f.watched = true
+	before := f.taken
+	time.AfterFunc(forkerPatience, func() {
+		over, stuck := f.look(before)
+		for _, t := range over {
+			t.refuse(t.refusal())
+		}
+		if stuck {
 			f.grow()
 		}
-	}
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.watched = false; len(f.queue) > 0 {
+			f.watchLocked()
+		}
+	})
+}
+
+// look takes from the queue what need not wait any more, and says whether something
+// does and none was taken since so many had been.
+func (f *forkers) look(before uint64) (over []turn, stuck bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.queue = slices.DeleteFunc(f.queue, func(t turn) bool {
+		if t.refusal() == nil {
+			return false
+		}
+		over = append(over, t)
+		return true
+	})
+	return over, len(f.queue) > 0 && f.taken == before
+}
+
+// do forks on one of the threads and waits for the outcome; when ctx ends or the
+// expiry (Mono, ns; 0: none) comes before a thread is free, nothing was forked. It must
+// not be called after stop.
+func (f *forkers) do(ctx context.Context, expiry int64, j forkJob) forkReply {
+	reply := make(chan forkReply, 1)
+	f.put(turn{
+		ctx: ctx, expiry: expiry,
+		run:    func() { reply <- j.fork() },
+		refuse: func(err error) { reply <- forkReply{refused: err} },
+	})
+	return <-reply
 }
 
 // stop ends the threads; what they forked and still lives gets SIGKILL.
 func (f *forkers) stop() {
-	close(f.jobs)
+	f.mu.Lock()
+	f.closed = true
+	f.mu.Unlock()
+	f.work.Broadcast()
 	f.done.Wait()
 }

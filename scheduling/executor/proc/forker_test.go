@@ -18,12 +18,12 @@ func TestForkersGrowAroundAHang(t *testing.T) {
 	for range maxForkers - 1 {
 		started := make(chan struct{})
 		go func() {
-			held <- f.do(ctx, forkJob{check: func() error { close(started); <-hang; return refuse }})
+			held <- f.do(ctx, 0, forkJob{check: func() error { close(started); <-hang; return refuse }})
 		}()
 		<-started
 	}
 	onFirst := false
-	r := f.do(ctx, forkJob{check: func() error { onFirst = unix.Gettid() == unix.Getpid(); return refuse }})
+	r := f.do(ctx, 0, forkJob{check: func() error { onFirst = unix.Gettid() == unix.Getpid(); return refuse }})
 	if r.refused != refuse || onFirst {
 		t.Errorf("reply %+v, on the first thread: %v", r, onFirst)
 	}
@@ -47,10 +47,10 @@ func TestForkersAreBounded(t *testing.T) {
 	hang, busy := make(chan struct{}), make(chan struct{})
 	defer close(hang)
 	for range maxForkers {
-		go f.do(ctx, forkJob{check: func() error { busy <- struct{}{}; <-hang; return context.Canceled }})
+		go f.do(ctx, 0, forkJob{check: func() error { busy <- struct{}{}; <-hang; return context.Canceled }})
 		<-busy
 	}
-	if r := f.do(over, forkJob{}); !errors.Is(r.refused, context.Canceled) {
+	if r := f.do(over, 0, forkJob{}); !errors.Is(r.refused, context.Canceled) {
 		t.Errorf("reply %+v, want canceled", r)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,34 +17,37 @@ const maxReaching = 256
 // file system that has gone away hangs, and a Go program hangs with it: until the
 // exec is through, the thread that forked holds what the next collection of
 // garbage, and with it every other goroutine, waits for. A look hangs too, but
-// alone. At the expiry the start is refused: nothing was forked. What the look
+// alone, while the start is refused at its expiry: nothing was forked. What the look
 // finds is left for the exec to say.
-func (m *Manager) reach(ctx context.Context, req StartRequest, path string) error {
+func (l *launch) reach() (err error) {
+	m, req := l.m, &l.req
 	select {
 	case m.reaching <- struct{}{}:
 	default:
 		return fmt.Errorf("%w: %d programs cannot be looked at: a file system hangs", ErrExhausted, maxReaching)
 	}
-	touch, seen := m.touch, make(chan struct{})
-	go func() {
-		touch(path, req.Dir)
-		close(seen)
-		<-m.reaching
-	}()
-	var expired <-chan time.Time
+	defer func() { <-m.reaching }()
+	var over atomic.Bool
+	defer context.AfterFunc(l.ctx, func() {
+		if over.CompareAndSwap(false, true) {
+			l.answer(l.ctx.Err())
+		}
+	})()
 	if req.Expiry != 0 {
-		t := time.NewTimer(time.Duration(req.Expiry - Mono()))
-		defer t.Stop()
-		expired = t.C
+		defer time.AfterFunc(time.Duration(req.Expiry-Mono()), func() {
+			if over.CompareAndSwap(false, true) {
+				l.answer(fmt.Errorf("%w: no answer from the file system of %s or %s", ErrExpired, req.Argv[0], req.Dir))
+			}
+		}).Stop()
 	}
-	select {
-	case <-seen:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-expired:
-		return fmt.Errorf("%w: no answer from the file system of %s or %s", ErrExpired, path, req.Dir)
+	if l.job, err = m.prepare(req); err == nil {
+		m.touch(l.job.path, req.Dir)
 	}
+	if !over.CompareAndSwap(false, true) {
+		return errAnswered
+	}
+	l.program = l.job.path
+	return err
 }
 
 // touchProgram reads what an exec reads first. Errors are the exec's to meet.

@@ -98,7 +98,6 @@ func TestTooManyHang(t *testing.T) {
 	}
 	close(hang)
 	eventually(t, "there is room again", func() bool { return len(h.reaching) == 0 })
-	h.touch = touchProgram
 	if r := h.run(shell("a", "exit 0")); r.Outcome != Succeeded {
 		t.Errorf("result %+v", r)
 	}
@@ -112,12 +111,12 @@ func TestEveryForkerHangs(t *testing.T) {
 	hang, busy, held := make(chan struct{}), make(chan struct{}), make(chan forkReply, maxForkers)
 	for range maxForkers {
 		go func() {
-			held <- f.do(ctx, forkJob{check: func() error { busy <- struct{}{}; <-hang; return context.Canceled }})
+			held <- f.do(ctx, 0, forkJob{check: func() error { busy <- struct{}{}; <-hang; return context.Canceled }})
 		}()
 		<-busy
 	}
 	expiry := Mono() + int64(50*time.Millisecond)
-	if r := f.do(ctx, forkJob{expiry: expiry}); r.refused != ErrExpired || Mono() < expiry {
+	if r := f.do(ctx, expiry, forkJob{}); r.refused != ErrExpired || Mono() < expiry {
 		t.Errorf("reply %+v, want expired", r)
 	}
 	close(hang)
@@ -163,7 +162,7 @@ func TestInitLooksAtExpiry(t *testing.T) {
 	defer box.Close()
 	job := h.initJob(box)
 	job.check = func() error { return nil }
-	r := h.forkers.do(ctx, job)
+	r := h.forkers.do(ctx, 0, job)
 	box.Forked()
 	if r.err != nil || r.refused != nil {
 		t.Fatalf("reply %+v", r)

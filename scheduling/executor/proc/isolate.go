@@ -41,7 +41,7 @@ func (m *Manager) tryIsolation(ctx context.Context) error {
 	defer box.Close()
 	job := m.initJob(box)
 	job.check = ctx.Err
-	r := m.forkers.do(ctx, job)
+	r := m.forkers.do(ctx, 0, job)
 	box.Forked()
 	switch {
 	case r.refused != nil:
@@ -80,8 +80,9 @@ func endInit(r forkReply) {
 	}
 }
 
-// isolate makes the fork of an attempt that of an init which has the same to do.
-func (m *Manager) isolate(a *attempt, req StartRequest, job forkJob) (forkJob, error) {
+// isolate makes the fork of an attempt that of an init which has the same to do. An
+// error is one of a kernel that has nothing to give.
+func (m *Manager) isolate(a *attempt, req *StartRequest, job *forkJob) error {
 	umask := -1
 	if job.umask != nil {
 		umask = *job.umask
@@ -91,16 +92,17 @@ func (m *Manager) isolate(a *attempt, req StartRequest, job forkJob) (forkJob, e
 		User: job.cred, Umask: umask, Group: job.group.Door(), Expiry: req.Expiry,
 	})
 	if err != nil {
-		return job, err
+		return err
 	}
 	a.mu.Lock()
 	a.box = box
 	a.mu.Unlock()
 	of := m.initJob(box)
-	of.check, of.expiry = job.check, job.expiry
+	of.check = job.check
 	of.attr.Files = append(job.attr.Files, box.Files()...)
 	of.attr.Env = []string{Marker + "=" + m.mark(a.id)}
-	return of, nil
+	*job = of
+	return nil
 }
 
 // confirm waits until the init of an attempt has said what became of the program,

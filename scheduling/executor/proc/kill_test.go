@@ -69,8 +69,7 @@ func (h *harness) timeOutNow(id string) {
 	h.mu.Unlock()
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.deadline = time.Now()
-	a.wakeLocked()
+	a.timeout.Reset(0)
 }
 
 func TestKill(t *testing.T) {

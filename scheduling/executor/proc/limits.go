@@ -23,7 +23,7 @@ func (r *StartRequest) limits() cgroup.Limits {
 func (m *Manager) group(req *StartRequest) (*cgroup.Group, error) {
 	limits := req.limits()
 	g, err := m.groups.New(req.ID, limits)
-	if err != nil && limits == (cgroup.Limits{}) {
+	if err != nil && limits.None() {
 		m.log.Warn("attempt runs without a control group", "attempt", req.ID, "error", err)
 		return nil, nil
 	}

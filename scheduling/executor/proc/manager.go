@@ -33,9 +33,9 @@ type Options struct {
 	// StopAfter is how long attempts outlive the last contact; 0 means
 	// DefaultStopAfter.
 	StopAfter time.Duration
-	// OnEnd is told every result once, from a goroutine of the attempt, which
-	// it must not hold for long. It may call every method but Close. Results
-	// that New found in the journal are only listed. Nil: nobody is told.
+	// OnEnd is told every result once, from a goroutine that other ends wait for.
+	// It may call every method but End and Close. Results that New found in the
+	// journal are only listed. Nil: nobody is told.
 	OnEnd func(Result)
 	// HasInit: this executable calls pidns.Main where pidns.Wanted says so. Without
 	// it no attempt can be isolated.
@@ -57,6 +57,7 @@ type Manager struct {
 	forkers *forkers
 	orphans *orphans
 	watch   *watch // of pipes
+	ends    *ends
 	groups  *cgroup.Tree
 	null    *os.File
 
@@ -127,7 +128,10 @@ func (m *Manager) open(ctx context.Context, dir string) (err error) {
 	if m.orphans, err = newOrphans(); err != nil {
 		return err
 	}
-	if m.watch, err = newWatch(); err != nil {
+	if m.watch, err = newWatch(nil); err != nil {
+		return err
+	}
+	if m.ends, err = newEnds(m); err != nil {
 		return err
 	}
 	var records []record
@@ -154,6 +158,9 @@ func (m *Manager) release() {
 		if err := m.journal.close(); err != nil {
 			m.log.Warn("closing the journal", "error", err)
 		}
+	}
+	if m.ends != nil {
+		m.ends.watch.close()
 	}
 	if m.watch != nil {
 		m.watch.close()

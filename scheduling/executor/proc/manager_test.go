@@ -148,7 +148,7 @@ func TestRefusedAtTheFork(t *testing.T) {
 	if err := lastLook(ctx, a, req); !errors.Is(err, ErrExpired) {
 		t.Fatalf("the last look: %v, want expired", err)
 	}
-	if err := h.launch(ctx, a, req); !errors.Is(err, ErrExpired) {
+	if err := launched(h, a, req); !errors.Is(err, ErrExpired) {
 		t.Fatalf("launch: %v, want expired", err)
 	}
 	h.withdraw(a)
@@ -156,13 +156,21 @@ func TestRefusedAtTheFork(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.kill(ReasonCancelled)
-	if err := h.launch(ctx, a, req.withExpiry(0)); !errors.Is(err, ErrKilled) {
+	if err := launched(h, a, req.withExpiry(0)); !errors.Is(err, ErrKilled) {
 		t.Fatalf("launch: %v, want killed", err)
 	}
 	h.withdraw(a)
 	if r := h.run(req.withExpiry(0)); r.Outcome != Succeeded {
 		t.Errorf("the start that came through: %+v", r)
 	}
+}
+
+// launched waits for the answer to a start that was admitted.
+func launched(h *harness, a *attempt, req StartRequest) error {
+	answer := make(chan error, 1)
+	l := &launch{m: h.Manager, ctx: ctx, a: a, req: req, answer: func(err error) { answer <- err }}
+	l.run()
+	return <-answer
 }
 
 func (r StartRequest) withExpiry(at int64) StartRequest {
@@ -182,7 +190,7 @@ func TestExecAfterExpiryIsKilled(t *testing.T) {
 	}
 	job := forkJob{path: req.Argv[0], argv: req.Argv, check: func() error { return nil }}
 	job.attr.Files = []uintptr{h.null.Fd(), uintptr(a.pipes[0].w), uintptr(a.pipes[1].w)}
-	r := h.forkers.do(ctx, job)
+	r := h.forkers.do(ctx, 0, job)
 	if r.err != nil {
 		t.Fatal(r.err)
 	}

@@ -123,6 +123,15 @@ func (o *orphans) read() []int {
 	return pids
 }
 
+// none says that there are no orphans. It does not wait for a look that is under way.
+func (o *orphans) none() bool {
+	if !o.mu.TryLock() {
+		return false
+	}
+	defer o.mu.Unlock()
+	return len(o.read()) == 0
+}
+
 // reap collects the orphans that have died.
 func (o *orphans) reap() {
 	o.mu.Lock()

@@ -53,7 +53,7 @@ func newPipe(to *output, stream *streamFiles) (*pipe, error) {
 		return nil, fmt.Errorf("pipe for %s: %w", stream.name, err)
 	}
 	// Only our end: the program must find an ordinary, blocking one.
-	if err := unix.SetNonblock(fds[0], true); err != nil {
+	if _, err := unix.FcntlInt(uintptr(fds[0]), unix.F_SETFL, unix.O_NONBLOCK); err != nil {
 		unix.Close(fds[0])
 		unix.Close(fds[1])
 		return nil, fmt.Errorf("pipe for %s: %w", stream.name, err)
@@ -186,6 +186,13 @@ func (p *pipe) drain(fd int) {
 			return
 		}
 	}
+}
+
+// copied says whether a goroutine copies from it: the program has printed something.
+func (p *pipe) copied() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.r != nil
 }
 
 // finish stores what the dead programs left in the pipe, ends the copying and closes

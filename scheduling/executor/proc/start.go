@@ -2,10 +2,8 @@ package proc
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -13,19 +11,33 @@ import (
 
 // Start implements Processes.
 func (m *Manager) Start(ctx context.Context, req StartRequest) error {
+	answer := make(chan error, 1)
+	go m.Launch(ctx, req, func(err error) { answer <- err })
+	return <-answer
+}
+
+// Launch is Start for a caller that does not wait: done is called once, with what
+// Start returns, and must not block. Launch itself hangs where the program's file
+// system does; done is called all the same, at the expiry or when ctx ends.
+func (m *Manager) Launch(ctx context.Context, req StartRequest, done func(error)) {
 	req, err := req.withDefaults()
 	if err != nil {
-		return err
+		done(err)
+		return
 	}
 	a, err := m.admit(req)
 	if err != nil {
-		return fmt.Errorf("start %s: %w", req.ID, err)
+		done(fmt.Errorf("start %s: %w", req.ID, err))
+		return
 	}
-	if err := m.launch(ctx, a, req); err != nil {
-		m.withdraw(a)
-		return fmt.Errorf("start %s: %w", req.ID, err)
-	}
-	return nil
+	l := &launch{m: m, ctx: ctx, a: a, req: req, answer: func(err error) {
+		if err != nil {
+			m.withdraw(a)
+			err = fmt.Errorf("start %s: %w", req.ID, err)
+		}
+		done(err)
+	}}
+	l.run()
 }
 
 // admit takes the ID, or refuses. From here on a kill or a lapse of contact
@@ -74,92 +86,24 @@ func (m *Manager) withdraw(a *attempt) {
 	m.running.Done()
 }
 
-// launch returns a refusal, or nil once a result is sure to follow.
-func (m *Manager) launch(ctx context.Context, a *attempt, req StartRequest) error {
-	job, err := m.prepare(a, &req)
-	if err != nil {
-		m.endSoon(a, a.failedStart(err.Error()))
-		return nil
-	}
-	if err := m.reach(ctx, req, job.path); err != nil {
-		return err
-	}
-	if err := m.forkers.enter(ctx, req.Expiry); err != nil {
-		return err
-	}
-	defer m.forkers.leave()
-	if a.group, err = m.group(&req); err != nil {
-		m.endSoon(a, a.failedStart(err.Error()))
-		return nil
-	}
-	job.group, a.limits = a.group, req.limits()
-	job.check = func() error { return lastLook(ctx, a, req) }
-	if err := a.openPipes(job.cred); err != nil {
-		return fmt.Errorf("%w: %w", ErrExhausted, err)
-	}
-	err = m.journal.append(record{
-		Op: opStart, ID: a.id, Mark: m.mark(a.id), Boot: m.boot, Mono: Mono(), At: wall(), Dir: a.dir,
-	})
-	if err != nil {
-		return err
-	}
-	job.attr = syscall.ProcAttr{
-		Dir: req.Dir, Env: append(slices.Clip(req.Env), Marker+"="+m.mark(a.id)),
-		Files: []uintptr{m.null.Fd(), uintptr(a.pipes[0].w), uintptr(a.pipes[1].w)},
-	}
-	r, err := m.fork(ctx, a, req, job)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrExhausted, err)
-	}
-	if r.stray != nil {
-		m.log.Warn("after a start", "attempt", a.id, "error", r.stray)
-	}
-	switch {
-	case r.refused != nil:
-		return r.refused
-	case isExhausted(r.err):
-		return fmt.Errorf("%w: %w", ErrExhausted, r.err)
-	case r.err != nil:
-		a.abandon()
-		m.groups.Discard(a.group)
-		m.endSoon(a, a.failedStart(explain(job.path, req, r.err)))
-		return nil
-	}
-	m.run(a, req, r)
-	return nil
-}
-
-// fork makes the process, or an init that does. The error is one of a kernel that
-// has nothing to give; nothing was forked then.
-func (m *Manager) fork(ctx context.Context, a *attempt, req StartRequest, job forkJob) (r forkReply, err error) {
-	if req.Isolation == "" {
-		return m.forkers.do(ctx, job), nil
-	}
-	if job, err = m.isolate(a, req, job); err != nil {
-		return r, err
-	}
-	return m.confirm(a, req, m.forkers.do(ctx, job)), nil
-}
-
-// prepare works out what a fork needs: program and user. An error is a start
-// failure.
-func (m *Manager) prepare(a *attempt, req *StartRequest) (job forkJob, err error) {
-	job = forkJob{argv: req.Argv, umask: req.Umask, expiry: req.Expiry}
+// prepare works out what a fork needs: program and user.
+func (m *Manager) prepare(req *StartRequest) (job forkJob, err error) {
+	job = forkJob{argv: req.Argv, umask: req.Umask}
 	if req.User != "" {
 		who, err := findUser(req.User)
 		if err != nil {
-			return job, err
+			return job, startFailure{err}
 		}
 		if job.cred, err = who.credential(os.Geteuid(), os.Getegid()); err != nil {
-			return job, err
+			return job, startFailure{err}
 		}
 		req.Env = who.environment(req.Env)
 	}
 	if job.path, err = lookPath(req.Argv[0], req.Dir, req.Env); err != nil {
-		return job, err
+		return job, startFailure{err}
 	}
 	if req.Isolation != "" && m.isolation != nil {
-		return job, fmt.Errorf("isolation %q is not available on this node: %w", req.Isolation, m.isolation)
+		return job, startFailure{fmt.Errorf("isolation %q is not available on this node: %w", req.Isolation, m.isolation)}
 	}
 	return job, nil
 }
@@ -180,20 +124,6 @@ func lastLook(ctx context.Context, a *attempt, req StartRequest) error {
 		return ErrExpired
 	}
 	return nil
-}
-
-// run takes over what the fork has made.
-func (m *Manager) run(a *attempt, req StartRequest, r forkReply) {
-	_ = unix.SetNonblock(r.pidfd, true) // fails never on a descriptor just made
-	a.started(kin{session: r.pid, mark: m.mark(a.id)}, os.NewFile(uintptr(r.pidfd), "pidfd"), req.Timeout)
-	if expired(req, r.at) {
-		a.kill(ReasonExpired)
-		a.hurry()
-	}
-	for _, p := range a.pipes {
-		p.begin(m.watch)
-	}
-	go func() { m.end(a, a.supervise()) }()
 }
 
 // openPipes makes the pipes, which belong to whom the program runs as: it may
@@ -224,26 +154,4 @@ func (a *attempt) abandon() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.closeBoxLocked()
-}
-
-// isExhausted tells what the kernel could not give from what the program is.
-func isExhausted(err error) bool {
-	return errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOMEM) ||
-		errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
-}
-
-// endSoon ends an attempt outside of Start, whose caller may hold locks that
-// OnEnd wants.
-func (m *Manager) endSoon(a *attempt, r *Result) { go m.end(a, r) }
-
-// end records and publishes a result, in this order: what is told is kept.
-func (m *Manager) end(a *attempt, r *Result) {
-	defer m.running.Done()
-	if err := m.journal.append(record{Op: opEnd, ID: a.id, Dir: a.dir, Result: r}); err != nil {
-		m.log.Error("result is only in memory", "attempt", a.id, "error", err)
-	}
-	a.end(r)
-	if m.onEnd != nil {
-		m.onEnd(*r)
-	}
 }

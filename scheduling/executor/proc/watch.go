@@ -8,11 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// watch waits for the output of all attempts with one goroutine. Most attempts are
-// short and silent: two goroutines of their own, which wait for what never comes,
-// would cost them more than their pipes do.
+// watch waits for descriptors of all attempts with one goroutine. Most attempts are
+// short and silent: goroutines of their own, which wait for their output and for their
+// end, would cost them more than their pipes do.
 type watch struct {
 	epoll *os.File
+	after func() // called when all that a look has found has been called; nil: nothing
 	ended chan struct{}
 
 	mu   sync.Mutex
@@ -20,17 +21,17 @@ type watch struct {
 	then map[uint64]func()
 }
 
-func newWatch() (*watch, error) {
+func newWatch(after func()) (*watch, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("watch pipes: %w", err)
+		return nil, fmt.Errorf("watch descriptors: %w", err)
 	}
 	if err := unix.SetNonblock(fd, true); err != nil { // so that the runtime waits for it
 		unix.Close(fd)
-		return nil, fmt.Errorf("watch pipes: %w", err)
+		return nil, fmt.Errorf("watch descriptors: %w", err)
 	}
 	w := &watch{
-		epoll: os.NewFile(uintptr(fd), "epoll"), ended: make(chan struct{}),
+		epoll: os.NewFile(uintptr(fd), "epoll"), after: after, ended: make(chan struct{}),
 		then: make(map[uint64]func()),
 	}
 	go w.run()
@@ -56,7 +57,7 @@ func (w *watch) add(fd int, f func()) (key uint64, err error) {
 	}
 	if err != nil {
 		w.drop(key)
-		return 0, fmt.Errorf("watch a pipe: %w", err)
+		return 0, fmt.Errorf("watch a descriptor: %w", err)
 	}
 	return key, nil
 }
@@ -99,6 +100,9 @@ func (w *watch) run() {
 			if f := w.take(uint64(uint32(e.Pad))<<32 | uint64(uint32(e.Fd))); f != nil { //nolint:gosec // as it was put in
 				f()
 			}
+		}
+		if w.after != nil {
+			w.after()
 		}
 	}
 }

@@ -10,8 +10,8 @@ import (
 // defaultEndLimit bounds the end of every attempt if the agent names no bound.
 const defaultEndLimit = 15 * time.Second
 
-// operations says how requests are handled. What never blocks is answered at
-// once, by the reader; the rest on a goroutine of its own.
+// operations says how requests are handled, starts excepted. What never blocks is
+// answered at once, by the reader; the rest on a goroutine of its own.
 var operations = map[string]struct {
 	quick bool
 	do    func(s *session, ctx context.Context, req request) (reply, error)
@@ -21,7 +21,6 @@ var operations = map[string]struct {
 	opContact: {true, (*session).contact},
 	opKill:    {true, (*session).kill},
 	opUsage:   {true, (*session).usage},
-	opStart:   {false, (*session).start},
 	opDecline: {false, (*session).decline},
 	opList:    {false, (*session).list},
 	opForget:  {false, (*session).forget},
@@ -32,25 +31,41 @@ var operations = map[string]struct {
 func (s *session) handle(req request) {
 	op, known := operations[req.Op]
 	switch {
+	case req.Op == opStart:
+		s.start(req)
 	case !known:
 		s.answer(req.ID, reply{}, ErrUnsupported)
 	case op.quick:
 		r, err := op.do(s, s.ctx, req)
 		s.answer(req.ID, r, err)
 	default:
-		ctx, cancel := context.WithCancel(s.ctx)
-		s.mu.Lock()
-		s.starts[req.ID] = cancel
-		s.mu.Unlock()
 		s.handled.Go(func() {
-			r, err := op.do(s, ctx, req)
-			s.mu.Lock()
-			delete(s.starts, req.ID)
-			s.mu.Unlock()
-			cancel()
+			r, err := op.do(s, s.ctx, req)
 			s.answer(req.ID, r, err)
 		})
 	}
+}
+
+// start is answered by whoever forks, or by whoever gives up first. Its goroutine is
+// there only for what may hang before that.
+func (s *session) start(req request) {
+	if req.Start == nil {
+		s.answer(req.ID, reply{}, proc.ErrInvalid)
+		return
+	}
+	ctx, cancel := context.WithCancel(s.ctx)
+	s.mu.Lock()
+	s.starts[req.ID] = cancel
+	s.mu.Unlock()
+	s.handled.Add(1)
+	go s.jobs.Launch(ctx, *req.Start, func(err error) {
+		defer s.handled.Done()
+		s.mu.Lock()
+		delete(s.starts, req.ID)
+		s.mu.Unlock()
+		cancel()
+		s.answer(req.ID, reply{}, err)
+	})
 }
 
 // answer sends the last frame for a request, and frees its slot when it is out.
@@ -82,13 +97,6 @@ func (s *session) contact(ctx context.Context, req request) (reply, error) {
 
 func (s *session) kill(ctx context.Context, req request) (reply, error) {
 	return reply{}, s.jobs.Kill(ctx, req.Attempt, req.Reason)
-}
-
-func (s *session) start(ctx context.Context, req request) (reply, error) {
-	if req.Start == nil {
-		return reply{}, proc.ErrInvalid
-	}
-	return reply{}, s.jobs.Start(ctx, *req.Start)
 }
 
 func (s *session) decline(ctx context.Context, req request) (reply, error) {

@@ -19,6 +19,7 @@ const drainPatience = 2 * time.Second
 // jobs is what a session needs of the Manager.
 type jobs interface {
 	proc.Processes
+	Launch(ctx context.Context, req proc.StartRequest, done func(error))
 	End(ctx context.Context) error
 }
 

@@ -138,13 +138,13 @@ type gatedJobs struct {
 	gate  chan struct{}
 }
 
-func (g *gatedJobs) Start(ctx context.Context, _ proc.StartRequest) error {
+func (g *gatedJobs) Launch(ctx context.Context, _ proc.StartRequest, done func(error)) {
 	g.begun.Add(1)
 	select {
 	case <-g.gate:
-		return nil
+		done(nil)
 	case <-ctx.Done():
-		return ctx.Err()
+		done(ctx.Err())
 	}
 }
 

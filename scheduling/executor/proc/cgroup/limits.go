@@ -41,6 +41,9 @@ func (l Limits) Check() error {
 	return nil
 }
 
+// None says that nothing is limited.
+func (l Limits) None() bool { return l == Limits{} }
+
 // controllers are what these limits need.
 func (l Limits) controllers() (names []string) {
 	if l.CPU != 0 {
