@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"bytes"
 	"slices"
 
 	"github.com/hashicorp/go-memdb"
@@ -30,6 +29,9 @@ type draftTable struct {
 	// were; families has the last of each family among them.
 	written  []*draftRow
 	families map[string]*draftRow
+	// scanned are the indexes in which what was written is kept in order, each since
+	// its first scan.
+	scanned []scannedIndex
 }
 
 // draftRow is an object as the database has it, and as the draft does; nil: there
@@ -44,8 +46,9 @@ type draftRow struct {
 
 // overwritten is what a row held before the command at work wrote it.
 type overwritten struct {
-	row *draftRow
-	obj any
+	table *draftTable
+	row   *draftRow
+	obj   any
 }
 
 // maxDraftRows bounds what a draft keeps allocated from one entry to the next.
@@ -81,8 +84,8 @@ func (d *draft) remove(table string, obj any) { d.write(table, obj, nil) }
 func (d *draft) write(table string, of, content any) {
 	t := d.tables[table]
 	r := d.row(t, t.primary(of))
-	d.undo = append(d.undo, overwritten{r, r.obj})
-	r.obj = content
+	d.undo = append(d.undo, overwritten{t, r, r.obj})
+	t.set(r, content)
 	if r.place > 0 {
 		return
 	}
@@ -105,7 +108,7 @@ func (d *draft) keep() {
 // drop takes back what the command at work has written.
 func (d *draft) drop() {
 	for _, o := range slices.Backward(d.undo) {
-		o.row.obj = o.obj
+		o.table.set(o.row, o.obj)
 	}
 	d.keep()
 }
@@ -135,6 +138,7 @@ func (d *draft) commit(db *memdb.MemDB) {
 }
 
 func (t *draftTable) empty() {
+	t.scanned = nil
 	if len(t.rows) > maxDraftRows {
 		t.rows, t.families, t.written = map[string]*draftRow{}, map[string]*draftRow{}, nil
 		return
@@ -143,75 +147,4 @@ func (t *draftTable) empty() {
 	clear(t.families)
 	clear(t.written)
 	t.written = t.written[:0]
-}
-
-// over lays what the draft has written over what the database yields of an index:
-// the objects whose keys begin with the prefix and belong. What is written later is
-// not seen.
-func (d *draft) over(it memdb.ResultIterator, table, index string, prefix []byte, belongs func(key []byte) bool) memdb.ResultIterator {
-	t := d.tables[table]
-	o := &overlay{ResultIterator: it, table: t, index: index, until: d.writes}
-	seen := false
-	for r := range t.writtenIn(index, prefix) {
-		seen = true
-		if r.obj == nil {
-			continue
-		}
-		if key := t.key(index, r.obj); key != nil && belongs(key) {
-			o.mine = append(o.mine, keyed{key, r.obj})
-		}
-	}
-	if !seen {
-		return it
-	}
-	slices.SortFunc(o.mine, func(a, b keyed) int { return bytes.Compare(a.key, b.key) })
-	return o
-}
-
-// writtenIn yields the rows that were written and may stand in an index behind a
-// prefix.
-func (t *draftTable) writtenIn(index string, prefix []byte) func(yield func(*draftRow) bool) {
-	family := t.familyIn(index, prefix)
-	if family == nil {
-		return slices.Values(t.written)
-	}
-	return func(yield func(*draftRow) bool) {
-		for r := t.families[string(family)]; r != nil && yield(r); r = r.before {
-		}
-	}
-}
-
-// overlay merges two sequences in the order of their keys.
-type overlay struct {
-	memdb.ResultIterator // what the database has
-	table                *draftTable
-	index                string
-	until                int     // rows written later do not count
-	mine                 []keyed // what the draft has, in order
-	theirs               keyed   // the next of the database; no object: not read yet
-	ended                bool    // the database has no more
-}
-
-type keyed struct {
-	key []byte
-	obj any
-}
-
-// Next returns the next object, or nil.
-func (o *overlay) Next() any {
-	for o.theirs.obj == nil && !o.ended {
-		obj := o.ResultIterator.Next()
-		if obj == nil {
-			o.ended = true
-		} else if r := o.table.rows[string(o.table.primary(obj))]; r == nil || r.place == 0 || r.place > o.until {
-			o.theirs = keyed{o.table.key(o.index, obj), obj}
-		}
-	}
-	next := o.theirs
-	if len(o.mine) > 0 && (next.obj == nil || bytes.Compare(o.mine[0].key, next.key) < 0) {
-		next, o.mine = o.mine[0], o.mine[1:]
-		return next.obj
-	}
-	o.theirs = keyed{}
-	return next.obj
 }

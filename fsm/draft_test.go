@@ -189,3 +189,31 @@ func TestFamiliesLeadTheirIndexes(t *testing.T) {
 		}
 	}
 }
+
+// TestScansOverlap: a scan that ends does not let writes into the rows of another that
+// began after such a write.
+func TestScansOverlap(t *testing.T) {
+	m := newDraftModel()
+	put := func(n int, state RunState) {
+		m.c.put(tableRuns, &Run{ID: fmt.Sprint("r", n), Namespace: "ns", Job: "j", CreateIndex: uint64(n), State: state})
+	}
+	for n := range 4 {
+		put(n, RunRunning)
+	}
+	nextFirst, endFirst := iter.Pull(m.c.activeRuns(JobKey{"ns", "j"}))
+	nextFirst()
+	put(0, RunSucceeded)
+	next, end := iter.Pull(m.c.activeRuns(JobKey{"ns", "j"}))
+	defer end()
+	r, _ := next()
+	got := []*Run{r}
+	endFirst()
+	put(1, RunSucceeded)
+	put(2, RunSucceeded)
+	for r, more := next(); more; r, more = next() {
+		got = append(got, r)
+	}
+	if len(got) != 3 || got[1].State != RunRunning {
+		t.Fatalf("the second scan found %v, want the three that were active when it began", got)
+	}
+}

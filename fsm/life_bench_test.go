@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 	"testing"
@@ -18,15 +19,16 @@ const lifeItems = 21
 // each item.
 func BenchmarkLife(b *testing.B) {
 	b.Run("fires", func(b *testing.B) { benchLife(b, new(firesLife)) })
+	b.Run("runs", func(b *testing.B) { benchLife(b, new(runsLife)) })
 	b.Run("tasks", func(b *testing.B) { benchLife(b, new(tasksLife)) })
 }
 
 // life makes the commands of an entry; all are encoded before the clock runs.
 type life interface {
 	prepare(l *lab, rounds int)
-	// begin returns the command that begins the items of a round, and their
+	// begin returns the commands that begin the items of a round, and their
 	// attempts.
-	begin(index uint64, round int) ([]byte, []AttemptRef)
+	begin(index uint64, round int) ([][]byte, []AttemptRef)
 }
 
 func benchLife(b *testing.B, kind life) {
@@ -38,8 +40,8 @@ func benchLife(b *testing.B, kind life) {
 	entries := make([][]byte, b.N)
 	var running []AttemptRef
 	for round := range entries {
-		command, begun := kind.begin(l.index+uint64(round)+1, round)
-		batch := Batch{Commands: [][]byte{command}}
+		commands, begun := kind.begin(l.index+uint64(round)+1, round)
+		batch := Batch{Commands: commands}
 		for n := range 3 {
 			r := ReportAttempts{At: l.now, Node: lifeNode(n), Incarnation: 1}
 			for i := n; i < len(running); i += 3 {
@@ -58,10 +60,9 @@ func benchLife(b *testing.B, kind life) {
 	for _, entry := range entries {
 		l.index++
 		for _, r := range l.store.Apply(&raft.Log{Index: l.index, Data: entry}).(BatchResult) {
-			for _, err := range r.Value.([]error) {
-				if err != nil {
-					b.Fatal(err)
-				}
+			errs, _ := r.Value.([]error)
+			if err := errors.Join(append(errs, r.Err)...); err != nil {
+				b.Fatal(err)
 			}
 		}
 	}
@@ -92,7 +93,7 @@ func (f *firesLife) prepare(l *lab, _ int) {
 
 func lifeJob(i int) string { return fmt.Sprintf("job-%06d", i) }
 
-func (f *firesLife) begin(index uint64, round int) ([]byte, []AttemptRef) {
+func (f *firesLife) begin(index uint64, round int) ([][]byte, []AttemptRef) {
 	d := DecideFires{At: start}
 	var begun []AttemptRef
 	for i := range lifeItems {
@@ -103,7 +104,29 @@ func (f *firesLife) begin(index uint64, round int) ([]byte, []AttemptRef) {
 		})
 		begun = append(begun, AttemptRef{RunID: FireRunID(job, index, at), Task: "main", Attempt: 1})
 	}
-	return Encode(OpDecideFires, d), begun
+	return [][]byte{Encode(OpDecideFires, d)}, begun
+}
+
+// runsLife makes runs of one job by hand, as many as its history keeps and more, and
+// arms those of the entry before.
+type runsLife struct{ made []AttemptRef }
+
+func (r *runsLife) prepare(l *lab, _ int) { l.put(spec("j", 0)) }
+
+func (r *runsLife) begin(_ uint64, round int) ([][]byte, []AttemptRef) {
+	arm := ArmShards{At: start}
+	for i, ref := range r.made {
+		arm.Placements = append(arm.Placements, Placement{AttemptRef: ref, Node: lifeNode(i % 3), Incarnation: 1, Reason: "best of 3 nodes; 9731 of 10000 free"})
+		r.made[i].Attempt = 1
+	}
+	commands, begun := [][]byte{Encode(OpArmShards, arm)}, r.made
+	r.made = nil
+	for i := range lifeItems {
+		id := lifeRun(round*lifeItems + i)
+		commands = append(commands, Encode(OpStartRun, StartRun{At: start, ID: id, Job: key("j")}))
+		r.made = append(r.made, AttemptRef{RunID: id, Task: "main"})
+	}
+	return commands, begun
 }
 
 // tasksLife arms the tasks of runs of two thousand, side by side.
@@ -125,7 +148,7 @@ func (tasksLife) prepare(l *lab, rounds int) {
 func lifeTask(i int) string { return fmt.Sprintf("t-%04d", i) }
 func lifeRun(i int) string  { return fmt.Sprintf("run-%06d", i) }
 
-func (tasksLife) begin(_ uint64, round int) ([]byte, []AttemptRef) {
+func (tasksLife) begin(_ uint64, round int) ([][]byte, []AttemptRef) {
 	arm := ArmShards{At: start}
 	var begun []AttemptRef
 	for i := range lifeItems {
@@ -135,5 +158,5 @@ func (tasksLife) begin(_ uint64, round int) ([]byte, []AttemptRef) {
 		ref.Attempt = 1
 		begun = append(begun, ref)
 	}
-	return Encode(OpArmShards, arm), begun
+	return [][]byte{Encode(OpArmShards, arm)}, begun
 }

@@ -1,7 +1,6 @@
 package fsm
 
 import (
-	"bytes"
 	"iter"
 
 	"github.com/hashicorp/go-memdb"
@@ -44,7 +43,9 @@ func scan[T any](v *View, table, index string, prefix []byte) iter.Seq[*T] {
 		it, err := v.txn.Get(table, index+"_prefix", prefix)
 		must(err)
 		if v.draft != nil {
-			it = v.draft.over(it, table, index, prefix, func(key []byte) bool { return bytes.HasPrefix(key, prefix) })
+			o := v.draft.over(it, table, index, prefix, prefix)
+			defer o.done()
+			it = o
 		}
 		if v.watch != nil {
 			v.watch.Add(it.WatchCh())
@@ -63,7 +64,9 @@ func from[T any](v *View, table, index string, start []byte) iter.Seq[*T] {
 		it, err := v.txn.LowerBound(table, index, start)
 		must(err)
 		if v.draft != nil {
-			it = v.draft.over(it, table, index, nil, func(key []byte) bool { return bytes.Compare(key, start) >= 0 })
+			o := v.draft.over(it, table, index, nil, start)
+			defer o.done()
+			it = o
 		}
 		if v.watch != nil {
 			// A lower bound cannot be watched: watch the whole index.
