@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/rota-scheduler/rota/cmd/rota/agent/raftnode"
 	"github.com/rota-scheduler/rota/fsm"
@@ -18,6 +19,11 @@ const (
 	// one entry of the log.
 	maxBatch      = 512
 	maxBatchBytes = 1 << 20
+	// crowd is how many commands an entry must have had for the next to wait linger
+	// for more: they come faster than entries, each of which costs every node a write,
+	// two syncs and several wakes.
+	crowd  = 5
+	linger = 3 * time.Millisecond
 )
 
 // ErrTooLarge: a command that does not fit into an entry of the log.
@@ -90,8 +96,9 @@ func unknownFate(err error) error {
 // every node as much.
 func (p *proposer) run(ctx context.Context) error {
 	defer p.drain()
+	var batch []*proposal
 	for ctx.Err() == nil {
-		if batch := p.gather(ctx); len(batch) > 0 {
+		if batch = p.gather(ctx, len(batch) >= crowd); len(batch) > 0 {
 			p.commit(ctx, batch)
 		}
 	}
@@ -109,9 +116,10 @@ func (p *proposer) drain() {
 	}
 }
 
-// gather waits for one command and takes what else is queued by then. It leaves
-// out commands whose caller has given up: a term that ended feeds no newer one.
-func (p *proposer) gather(ctx context.Context) []*proposal {
+// gather waits for one command and takes what else is queued by then, or a moment
+// later if they crowd. It leaves out commands whose caller has given up: a term that
+// ended feeds no newer one.
+func (p *proposer) gather(ctx context.Context, crowded bool) []*proposal {
 	var batch []*proposal
 	size := 0
 	take := func(prop *proposal) {
@@ -127,6 +135,12 @@ func (p *proposer) gather(ctx context.Context) []*proposal {
 		return nil
 	case prop := <-p.queue:
 		take(prop)
+	}
+	if crowded {
+		select {
+		case <-ctx.Done():
+		case <-time.After(linger):
+		}
 	}
 	for len(batch) < maxBatch && size < maxBatchBytes {
 		select {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -153,6 +154,45 @@ func TestCommandsInFlightShareAnEntry(t *testing.T) {
 				t.Errorf("node %d is not in the store", i)
 			}
 		}
+	})
+}
+
+// TestACrowdSharesEntries: while commands come one by one each has an entry at once;
+// after an entry of several the next waits a moment for more.
+func TestACrowdSharesEntries(t *testing.T) {
+	onBench(t, func(t *testing.T, b *bench) {
+		ctx := context.Background()
+		b.register(ctx, "n0")
+		for i := range crowd {
+			b.register(ctx, fmt.Sprintf("n%d", i+1))
+		}
+		for range 2 {
+			b.release <- nil
+			synctest.Wait()
+		}
+		b.register(ctx, "a")
+		time.Sleep(linger - 1)
+		b.register(ctx, "b")
+		if n := b.written(); n != 2 {
+			t.Fatalf("%d entries, want the two before the crowd lingers", n)
+		}
+		time.Sleep(1)
+		synctest.Wait()
+		if n := b.written(); n != 3 {
+			t.Fatalf("%d entries, want a third", n)
+		}
+		b.release <- nil
+		synctest.Wait()
+		for _, id := range []string{"a", "b"} {
+			if b.store.Read().Node(id) == nil {
+				t.Errorf("%s is not in the third entry", id)
+			}
+		}
+		b.register(ctx, "c") // there is no crowd any more
+		if n := b.written(); n != 4 {
+			t.Errorf("%d entries, want a fourth at once", n)
+		}
+		b.release <- nil
 	})
 }
 
