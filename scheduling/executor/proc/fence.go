@@ -33,11 +33,15 @@ func (m *Manager) rearmLocked() {
 	}
 }
 
-// fenceLocked condemns every fenced attempt whose contact has lapsed, and
-// returns the next lapse, 0 if there is none to come.
+// fenceLocked condemns every fenced attempt whose contact has lapsed, and returns an
+// instant before which none does, 0 if there is none to come.
+//
+// Contact only moves on: nothing lapses before the lapse that was found last, or that
+// of an attempt which came since. Until then nobody is looked at, of what may be
+// thousands, and each start asks.
 func (m *Manager) fenceLocked(now int64) (next int64) {
-	if m.contact == 0 {
-		return 0
+	if m.contact == 0 || now < m.lapse {
+		return m.lapse
 	}
 	for _, a := range m.attempts {
 		if !a.fenced {
@@ -51,6 +55,7 @@ func (m *Manager) fenceLocked(now int64) (next int64) {
 			next = lapse
 		}
 	}
+	m.lapse = next
 	return next
 }
 

@@ -262,13 +262,32 @@ func TestFence(t *testing.T) {
 	}
 }
 
+// Each attempt has a lapse of its own, also one that starts when a later one is known.
+func TestEarliestLapse(t *testing.T) {
+	h := newHarness(t, Options{})
+	for id, stopAfter := range map[string]time.Duration{"long": time.Hour, "longer": 2 * time.Hour} {
+		req := shell(id, "exec sleep 300")
+		req.ContactBase, req.StopAfter = Mono(), stopAfter
+		h.start(req)
+	}
+	if err := h.Contact(ctx, Mono()); err != nil { // has the next lapse looked for
+		t.Fatal(err)
+	}
+	req := shell("short", "exec sleep 300")
+	req.ContactBase, req.StopAfter = Mono(), 100*time.Millisecond
+	h.start(req)
+	if r := h.result(); r.ID != "short" || r.Reason != ReasonFenced {
+		t.Errorf("result %+v, want the short one fenced", r)
+	}
+}
+
 func TestLapseIsLatched(t *testing.T) {
 	h := newHarness(t, Options{StopAfter: time.Hour})
 	req := shell("a", "exec sleep 300")
 	req.ContactBase = Mono()
 	h.start(req)
 	h.mu.Lock()
-	h.contact = Mono() - int64(time.Hour) // a lapse that nobody has noticed yet
+	h.contact, h.lapse = Mono()-int64(time.Hour), 0 // a lapse that nobody has noticed yet
 	h.mu.Unlock()
 	if err := h.Contact(ctx, Mono()); err != nil {
 		t.Fatal(err)

@@ -74,6 +74,7 @@ type Manager struct {
 	mu       sync.Mutex
 	attempts map[string]*attempt
 	contact  int64 // newest, Mono ns; 0: none yet
+	lapse    int64 // none is earlier, Mono ns; 0: not known
 	ending   bool  // no new work
 	closed   bool
 }
@@ -231,6 +232,9 @@ func (m *Manager) insertLocked(a *attempt) error {
 		return ErrRepeated
 	}
 	m.attempts[a.id] = a
+	if a.fenced {
+		m.lapse = min(m.lapse, m.contact+int64(a.stopAfter))
+	}
 	return nil
 }
 
