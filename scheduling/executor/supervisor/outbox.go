@@ -3,12 +3,14 @@ package supervisor
 import (
 	"bufio"
 	"io"
+	"runtime"
 	"sync"
 )
 
 // outbox holds frames until the one goroutine that runs it has written them, in
 // the order of their arrival. Its callers bound what is in it. What piles up
-// while a write is under way goes out with the next one.
+// while a write is under way, or while others run that are ready to, goes out with
+// the next one.
 type outbox struct {
 	mu     sync.Mutex
 	queue  []outFrame
@@ -81,6 +83,7 @@ func (o *outbox) take() (batch []outFrame, closed bool) {
 func (o *outbox) run(w io.Writer) error {
 	b := bufio.NewWriterSize(w, bufferBytes)
 	for range o.wake {
+		runtime.Gosched() // whoever is about to put something else: one write costs more than a frame
 		batch, closed := o.take()
 		if closed {
 			return nil
