@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// forkers is a small pool of OS threads that fork and do nothing else. The
+// forkers is a small pool of OS threads that fork, and see to what comes of it. The
 // parent-death signal of a child fires when the thread that forked it ends, so
 // these threads live until stop, which is also the last resort against a child
 // that outlives everything else.
