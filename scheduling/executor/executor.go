@@ -96,7 +96,7 @@ type local struct {
 	holdUntil int64
 	// heldIn is the last pass that found it held here.
 	heldIn uint64
-	killed    bool
+	killed bool
 	// cancel ends a call of the http driver; nil for a process.
 	cancel context.CancelFunc
 }
