@@ -274,10 +274,10 @@ func (e *Executor) decide(ctx context.Context) error {
 
 // passGap is the least time between two passes that events ask for, after one that
 // took so long: each looks at everything that the node holds, and events come in
-// bursts. A node that holds thousands of attempts spends a fifth of a processor on
+// bursts. A node that holds thousands of attempts spends a tenth of a processor on
 // looking at most.
 func passGap(took time.Duration) time.Duration {
-	return min(max(4*took, 2*time.Millisecond), 20*time.Millisecond)
+	return min(max(10*took, 2*time.Millisecond), 30*time.Millisecond)
 }
 
 // breathe lets a gap pass since the last pass, unless the next instant comes.
