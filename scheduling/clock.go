@@ -20,6 +20,11 @@ const maxSampleRTT = int64(100 * time.Millisecond)
 // good must still be followed.
 const sampleAging = 1000
 
+// settled is for how long a leader's clock must have been the cluster's for its doubt
+// to end: every node that has a lease by then has taken a sample of it, since answers
+// take a second at most.
+const settled = int64(1000 * time.Second)
+
 // Clock is cluster time (rule 0): the leader's time at this node's last sample,
 // plus what the monotonic clock has counted since. A step of this machine's wall
 // clock does not move it. Before the first sample it is the wall clock. All
@@ -33,6 +38,7 @@ type Clock struct {
 	at      int64
 	sampled int64 // mono of the last sample; 0: none yet
 	doubt   int64 // how much later than this clock says it may be
+	led     int64 // mono since when it leads
 	leading bool
 }
 
@@ -69,6 +75,9 @@ func (c *Clock) advance(now int64) int64 {
 	if c.leading {
 		limit := int64(float64(elapsed) * slewRate)
 		c.base += min(max(c.wall().UnixNano()-c.base, -limit), limit)
+		if now-c.led >= settled {
+			c.doubt = 0
+		}
 	}
 	return c.base
 }
@@ -81,7 +90,7 @@ func (c *Clock) Sample(leader fsm.Time, sent, received int64) {
 	rtt := received - sent
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.leading || rtt < 0 || (c.sampled != 0 && rtt > maxSampleRTT+(received-c.sampled)/sampleAging) {
+	if c.leading || rtt < 0 || (c.sampled != 0 && rtt > maxSampleRTT+c.doubt+(received-c.sampled)/sampleAging) {
 		return
 	}
 	c.base, c.at, c.sampled = int64(leader)+min(rtt, maxSampleRTT)/2, received, received
@@ -89,23 +98,24 @@ func (c *Clock) Sample(leader fsm.Time, sent, received int64) {
 }
 
 // Offset returns cluster time less the monotonic clock, by which another process
-// on this machine, up to its restart, can tell cluster time. It is not sure if the
-// clock may be late by more than is tolerated.
-func (c *Clock) Offset() (offset int64, sure bool) {
+// on this machine, up to its restart, can tell cluster time, and by how much later
+// than that it may be.
+func (c *Clock) Offset() (offset, doubt int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now := c.mono()
-	return c.advance(now) - now, c.doubt == 0
+	offset = c.advance(now) - now
+	return offset, c.doubt
 }
 
-// Restore takes the offset that an earlier process on this machine had. It counts
+// Restore takes the offset and doubt that an earlier process on this machine had. It counts
 // as a sample: an agent that comes back and leads at once carries on the time of
 // the leader before it, whatever its wall clock says.
-func (c *Clock) Restore(offset int64) {
+func (c *Clock) Restore(offset, doubt int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.at = c.mono()
-	c.base, c.sampled, c.doubt = c.at+offset, c.at, 0
+	c.base, c.sampled, c.doubt = c.at+offset, c.at, max(doubt, 0)
 }
 
 // Lead makes this clock the cluster's: it carries on from where it is, and in the
@@ -113,8 +123,9 @@ func (c *Clock) Restore(offset int64) {
 func (c *Clock) Lead() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.advance(c.mono())
-	c.leading = true
+	now := c.mono()
+	c.advance(now)
+	c.leading, c.led = true, now
 }
 
 // Follow ends Lead. What was the cluster's time until now counts as a sample: a

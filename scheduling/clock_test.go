@@ -146,11 +146,7 @@ func TestALeadingClockNeverGoesBack(t *testing.T) {
 func TestClockRestored(t *testing.T) {
 	before := NewClock(func() time.Time { return time.Unix(1000, 0) }, func() int64 { return 500 })
 	after := NewClock(func() time.Time { return time.Unix(9000, 0) }, func() int64 { return 1500 })
-	offset, sure := before.Offset()
-	if !sure {
-		t.Error("a clock that no slow answer has set is not sure")
-	}
-	after.Restore(offset)
+	after.Restore(before.Offset())
 	after.Lead()
 	if got, want := after.Now(), fsm.At(time.Unix(1000, 1000)); got != want {
 		t.Errorf("it is %s, want %s", got, want)
@@ -183,8 +179,8 @@ func TestLatest(t *testing.T) {
 		if got := c.Latest().Sub(c.Now()); time.Duration(got) != doubt {
 			t.Errorf("%s: it may be %s later, want %s", when, got, doubt)
 		}
-		if _, sure := c.Offset(); sure != (doubt == 0) {
-			t.Errorf("%s: the clock says that it is sure: %v", when, sure)
+		if _, kept := c.Offset(); kept != int64(doubt) {
+			t.Errorf("%s: it is kept with a doubt of %d ns", when, kept)
 		}
 	}
 	expect("by the wall clock", 0)
@@ -194,10 +190,24 @@ func TestLatest(t *testing.T) {
 	if late := fsm.Time(m.wall) - c.Latest(); late > fsm.Time(50*time.Millisecond) {
 		t.Errorf("the latest it can be is %d ns before it", late)
 	}
+	m.pass(150 * time.Millisecond)
+	c.Sample(fsm.Time(m.wall-int64(150*time.Millisecond)), m.mono-int64(150*time.Millisecond), m.mono)
+	expect("after a better answer", 50*time.Millisecond)
+	again := m.clock()
+	again.Restore(c.Offset())
+	c = again
+	expect("after a restart", 50*time.Millisecond)
 	c.Lead()
-	expect("while it leads", 900*time.Millisecond)
+	expect("while it leads", 50*time.Millisecond)
 	c.Follow()
-	expect("after it has led", 900*time.Millisecond)
+	expect("after it has led", 50*time.Millisecond)
+	c.Lead()
+	m.pass(1000 * time.Second)
+	expect("after it has led for long", 0)
+	c.Follow()
+	m.pass(400 * time.Second)
+	c.Sample(fsm.Time(m.wall), m.mono-int64(500*time.Millisecond), m.mono)
+	expect("after a slow answer that follows a long silence", 400*time.Millisecond)
 	c.Sample(fsm.Time(m.wall), m.mono, m.mono)
 	expect("after a quick answer", 0)
 }

@@ -129,7 +129,8 @@ func (l *Leader) judge(v *fsm.View, n *fsm.Node) judgement {
 	if !ok {
 		return judgement{}
 	}
-	latest, mono := l.Clock.Latest(), l.Clock.Mono() // the node's clock may be ahead of this one
+	mono := l.Clock.Mono()     // first: what comes between can only let less be moved
+	latest := l.Clock.Latest() // the node's clock may be ahead of this one
 	quiet := time.Duration(mono - answered)
 	note, refused := l.refusal(n.ID)
 	if quiet < l.Timing.doubt() && !refused {

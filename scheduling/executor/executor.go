@@ -274,8 +274,8 @@ func (e *Executor) decide(ctx context.Context) error {
 
 // passGap is the least time between two passes that events ask for, after one that
 // took so long: each looks at everything that the node holds, and events come in
-// bursts. A node that holds thousands of attempts spends a tenth of a processor on
-// looking at most.
+// bursts. A node that holds a thousand attempts spends a tenth of a processor on
+// looking at most, one with more than the gap allows for, more.
 func passGap(took time.Duration) time.Duration {
 	return min(max(10*took, 2*time.Millisecond), 30*time.Millisecond)
 }

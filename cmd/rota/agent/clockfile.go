@@ -24,7 +24,8 @@ const clockKept = time.Millisecond
 // for as long as the machine is up.
 type savedClock struct {
 	Boot   string `json:"boot"`
-	Offset int64  `json:"offset"` // cluster time less mono, in nanoseconds
+	Offset int64  `json:"offset"`          // cluster time less mono, in nanoseconds
+	Doubt  int64  `json:"doubt,omitempty"` // how much later it may be, in nanoseconds
 }
 
 // restoreClock takes up cluster time where an earlier life of the agent had it.
@@ -45,7 +46,7 @@ func (a *Agent) restoreClock() {
 	case err != nil:
 		a.logger.Warn("the kept cluster time cannot be read; the leader will tell it", "error", err)
 	case saved.Boot == boot:
-		a.clock.Restore(saved.Offset)
+		a.clock.Restore(saved.Offset, saved.Doubt)
 		a.saved = saved
 	}
 }
@@ -53,11 +54,12 @@ func (a *Agent) restoreClock() {
 // saveClock keeps cluster time, if it has moved. There is no fsync: the file need
 // survive the process, not the machine. Only the heartbeat calls it.
 func (a *Agent) saveClock() {
-	offset, sure := a.clock.Offset()
-	if !sure || a.saved.Boot == "" || time.Duration(offset-a.saved.Offset).Abs() < clockKept {
+	offset, doubt := a.clock.Offset()
+	still := doubt == a.saved.Doubt && time.Duration(offset-a.saved.Offset).Abs() < clockKept
+	if still || a.saved.Boot == "" {
 		return
 	}
-	next := savedClock{a.saved.Boot, offset}
+	next := savedClock{a.saved.Boot, offset, doubt}
 	data, err := json.Marshal(next)
 	path := filepath.Join(a.cfg.DataDir, clockFile)
 	if err == nil {

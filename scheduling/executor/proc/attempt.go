@@ -66,6 +66,9 @@ func (a *attempt) kill(reason string) {
 	if a.reason != "" || a.exited || a.state == Ended || a.state == Declined {
 		return
 	}
+	if a.own != nil && hasExited(a.pidfd) {
+		return // ends has yet to see it
+	}
 	a.reason = reason
 	a.ownLocked()
 	a.wakeLocked()

@@ -21,8 +21,10 @@ type ends struct {
 
 func newEnds(m *Manager) (e *ends, err error) {
 	e = &ends{m: m}
-	e.watch, err = newWatch(e.conclude)
-	return e, err
+	if e.watch, err = newWatch(e.conclude); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
 // await sees to the end of an attempt that has just started. What is to be killed
@@ -49,6 +51,10 @@ func (e *ends) note(a *attempt) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.own == nil {
+		return
+	}
+	if !hasExited(a.pidfd) { // over, but a tracer that does not wait keeps it from us
+		a.ownLocked()
 		return
 	}
 	a.own, a.exited = nil, true
@@ -78,7 +84,7 @@ func (e *ends) conclude() {
 // leftNothing says whether an attempt whose main process has ended, while there are no
 // orphans, is over with it. No if that cannot be said without waiting for something.
 func (a *attempt) leftNothing() bool {
-	if !a.limits.None() || slices.ContainsFunc(a.pipes, (*pipe).copied) {
+	if !a.limits.None() || slices.ContainsFunc(a.pipes, (*pipe).printed) {
 		return false
 	}
 	return a.group.Remove()

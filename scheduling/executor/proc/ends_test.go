@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A program that ends by itself while it is being killed ends once, and leaves neither a
@@ -47,5 +49,49 @@ func testKillBesideTheEnd(t *testing.T, h *harness) {
 	defer h.ends.watch.mu.Unlock()
 	if left := len(h.ends.watch.then); left > 0 {
 		t.Errorf("%d ends are still waited for", left)
+	}
+}
+
+// exited says whether the main process of an attempt is over, told or not.
+func (h *harness) exited(id string) bool {
+	a := h.attempts[id]
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.exited || a.state == Ended || hasExited(a.pidfd)
+}
+
+// What ended before it was to be killed has ended by itself, however late that is seen.
+func TestEndedBeforeItsTimeout(t *testing.T) {
+	h := newHarness(t, Options{})
+	h.start(StartRequest{ID: "first", Argv: []string{"/bin/sleep", "0.1"}})
+	h.start(StartRequest{ID: "second", Argv: []string{"/bin/sleep", "0.3"}})
+	h.journal.mu.Lock() // a disk that takes its time over the end of the first
+	for _, id := range []string{"first", "second"} {
+		eventually(t, id+" is over", func() bool { return h.exited(id) })
+	}
+	h.attempts["second"].kill(ReasonTimeout)
+	h.journal.mu.Unlock()
+	for range 2 {
+		if r := h.result(); r.Outcome != Succeeded || r.Reason != "" {
+			t.Errorf("result %+v", r)
+		}
+	}
+}
+
+// A pipe tells of output that nobody has taken yet: it is stored by whoever may wait.
+func TestPrinted(t *testing.T) {
+	p, err := newPipe(nil, &streamFiles{name: "stdout"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	if p.printed() {
+		t.Error("nothing was printed")
+	}
+	if _, err := unix.Write(p.w, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	if !p.printed() {
+		t.Error("what is in the pipe was not seen")
 	}
 }

@@ -126,7 +126,7 @@ func (l *launch) settle(r forkReply) {
 	case r.err != nil:
 		l.a.abandon()
 		l.m.groups.Discard(l.a.group)
-		l.fail(explain(l.program, l.req, r.err))
+		go func() { l.fail(explain(l.program, l.req, r.err)) }() // it looks at the folder, which may hang
 	default:
 		l.m.run(l.a, l.req, r)
 		l.answer(nil)

@@ -188,11 +188,15 @@ func (p *pipe) drain(fd int) {
 	}
 }
 
-// copied says whether a goroutine copies from it: the program has printed something.
-func (p *pipe) copied() bool {
+// printed says whether the program has printed anything that is or must be stored.
+func (p *pipe) printed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.r != nil
+	if p.r != nil {
+		return true
+	}
+	n, err := unix.IoctlGetInt(p.fd, unix.TIOCINQ)
+	return err != nil || n > 0
 }
 
 // finish stores what the dead programs left in the pipe, ends the copying and closes
