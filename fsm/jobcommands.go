@@ -94,7 +94,7 @@ func checkPut(c *change, p *PutJob, at Time) error {
 		return fmt.Errorf("job %s: %w", key, ErrDeleting)
 	}
 	if p.Version != 0 && (job == nil || job.Version != p.Version) {
-		return fmt.Errorf("%w: job %s is no longer at version %d", ErrConflict, key, p.Version)
+		return fmt.Errorf("%w: job %s is no longer at version %d: read it again and repeat the change", ErrConflict, key, p.Version)
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ func applyStartRun(c *change, cmd *StartRun) (any, error) {
 		return nil, fmt.Errorf("job %s: %w", cmd.Job, ErrDeleting)
 	}
 	if cmd.Version != 0 && cmd.Version != job.Version {
-		return nil, fmt.Errorf("%w: job %s is no longer at version %d", ErrConflict, cmd.Job, cmd.Version)
+		return nil, fmt.Errorf("%w: job %s is no longer at version %d: read it again and repeat the change", ErrConflict, cmd.Job, cmd.Version)
 	}
 	spec := c.version(cmd.Job, job.Version).Spec()
 	params, err := spec.resolveParams(cmd.Params, (*Param).checkChoice)

@@ -105,7 +105,7 @@ type PutSettings struct {
 func applyPutSettings(c *change, cmd *PutSettings) (any, error) {
 	old := c.settings()
 	if cmd.Index != 0 && cmd.Index != old.ModifyIndex {
-		return nil, fmt.Errorf("%w: the settings were changed meanwhile, at index %d", ErrConflict, old.ModifyIndex)
+		return nil, fmt.Errorf("%w: the settings were changed meanwhile, at index %d: read them again and repeat the change", ErrConflict, old.ModifyIndex)
 	}
 	next := cmd.Settings.Normalise()
 	if err := next.Validate(); err != nil {

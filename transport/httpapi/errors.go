@@ -52,7 +52,7 @@ var table = []row{
 	{fsm.ErrOverlap, http.StatusConflict, api.CodeOverlap, "wait for that run to end, or cancel it", false},
 	{fsm.ErrEnded, http.StatusConflict, api.CodeEnded, "there is nothing left to cancel", false},
 	{fsm.ErrFormat, http.StatusConflict, api.CodeUpgrading, "GET /v1/nodes shows the version of each node; upgrade the rest, then repeat it", false},
-	{fsm.ErrConflict, http.StatusConflict, api.CodeConflict, "read it again and repeat the change", false},
+	{fsm.ErrConflict, http.StatusConflict, api.CodeConflict, "", false},
 	{fsm.ErrStale, http.StatusConflict, api.CodeConflict, "read it again and repeat the change", false},
 	{fsm.ErrNotFound, http.StatusNotFound, api.CodeNotFound, "check the name and the namespace", false},
 	{fsm.ErrInvalid, http.StatusUnprocessableEntity, api.CodeInvalid, "correct it and send it again", false},
@@ -113,7 +113,10 @@ func answerOf(err error) (status int, body api.ErrorBody, known bool) {
 			continue
 		}
 		message := r.advice
-		if !r.alone {
+		switch {
+		case r.advice == "": // the error itself says what to do
+			message = err.Error()
+		case !r.alone:
 			message = err.Error() + "; " + r.advice
 		}
 		return r.status, api.ErrorBody{Code: r.code, Message: message}, true
