@@ -2,6 +2,8 @@ package proc
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"testing"
 
@@ -75,6 +77,29 @@ func TestEndedBeforeItsTimeout(t *testing.T) {
 		if r := h.result(); r.Outcome != Succeeded || r.Reason != "" {
 			t.Errorf("result %+v", r)
 		}
+	}
+}
+
+// A pidfd may be readable while nobody but a tracer can take the end. The goroutine of
+// all ends would wait there, so such an attempt gets one of its own.
+func TestAnEndThatCannotBeTaken(t *testing.T) {
+	h := newHarness(t, Options{})
+	req := shell("a", "while [ ! -e over ]; do sleep 0.01; done")
+	req.Dir = t.TempDir()
+	h.start(req)
+	a := h.attempts["a"]
+	h.ends.note(a)
+	a.mu.Lock()
+	taken, owned := a.exited, a.own == nil
+	a.mu.Unlock()
+	if taken || !owned {
+		t.Errorf("taken for over: %v, has a goroutine: %v", taken, owned)
+	}
+	if err := os.WriteFile(filepath.Join(req.Dir, "over"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := h.result(); r.Outcome != Succeeded {
+		t.Errorf("result %+v", r)
 	}
 }
 
