@@ -25,15 +25,6 @@ func size(full, small int) int {
 	return small
 }
 
-func percentiles(d []time.Duration) string {
-	if len(d) == 0 {
-		return "none"
-	}
-	slices.Sort(d)
-	at := func(p int) time.Duration { return d[min(len(d)-1, len(d)*p/100)].Round(10 * time.Microsecond) }
-	return fmt.Sprintf("p50 %s, p99 %s, most %s", at(50), at(99), d[len(d)-1].Round(10*time.Microsecond))
-}
-
 // perCall is how many jobs put applies in a call.
 const perCall = 1000
 
@@ -102,7 +93,7 @@ func everySecond(t *testing.T, name string, static program, jitter fsm.Duration)
 	sched := fsm.Schedule{Cron: "* * * * * *", Overlap: fsm.OverlapAllow, Jitter: jitter}
 	put(t, c.Client(0), specs(jobs, "tick", sched, records.Task("t", 0, 0)))
 	late := lateness(t, records, jobs*seconds, time.Duration(seconds+60)*time.Second)
-	measured := percentiles(late) // which sorts them
+	measured := cluster.Percentiles(late) // which sorts them
 	last := one
 	if jitter == 0 {
 		last = time.Duration(jobs) * one
@@ -147,7 +138,7 @@ func burst(t *testing.T, p program) {
 		ratio: times(last, ideal) + "; " + byProcessor(spent, jobs, floor),
 	}
 	result(t, r)
-	t.Log(percentiles(late))
+	t.Log(cluster.Percentiles(late))
 	logEach(t, spent, jobs)
 }
 

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -10,13 +9,6 @@ import (
 	"github.com/rota-scheduler/rota/test/cluster"
 	"github.com/rota-scheduler/rota/test/cluster/record"
 )
-
-// outage is from the kill of a leader to the word of who leads next.
-type outage struct{ from, to time.Time }
-
-// moveWindow is how long after a new leader's election what the dead one held may
-// come due.
-const moveWindow = 4 * time.Second
 
 // TestLeaderKilled: jobs every second while leaders are killed with everything that
 // they run. What starts late, and what never or twice; whether all of it keeps the
@@ -32,7 +24,7 @@ func TestLeaderKilled(t *testing.T) {
 	put(t, c.Client(0), specs(jobs, "tick", sched, records.Task("t", 0, 0)))
 	lateness(t, records, 2*jobs, time.Minute)
 	begin := nextSecond()
-	var outages []outage
+	var outages []cluster.Outage
 	for range kills {
 		// What starts in the instant of the kill may have started for all that
 		// anybody knows, and waits: between two seconds' fires there is none.
@@ -40,69 +32,46 @@ func TestLeaderKilled(t *testing.T) {
 		old := c.Leader()
 		killed := time.Now()
 		old.Kill()
-		outages = append(outages, outage{killed, succeeded(t, c)})
-		cluster.Until(t, killed.Add(moveWindow))
+		outages = append(outages, cluster.Outage{From: killed, To: killed.Add(cluster.NextLeader(t, c, old.Name, killed).After)})
+		cluster.Until(t, killed.Add(cluster.MoveWindow))
 		old.Start()
 		c.WaitReady()
 	}
 	end := nextSecond()
-	cluster.Until(t, end.Add(moveWindow))
+	cluster.Until(t, end.Add(cluster.MoveWindow))
 	report(t, records.Read(), outages, begin, end, jobs)
 }
 
 // nextSecond begins with the fires of a second: each job has one in every second.
 func nextSecond() time.Time { return time.Now().Truncate(time.Second).Add(time.Second) }
 
-// succeeded returns when a node that is up leads.
-func succeeded(t *testing.T, c *cluster.Cluster) (at time.Time) {
-	t.Helper()
-	cluster.Eventually(t, time.Minute, "a new leader", func() error {
-		for _, n := range c.Up() {
-			page, err := n.Metrics(t.Context())
-			if err == nil && page["rota_leader"] == 1 {
-				at = time.Now()
-				return nil
-			}
-		}
-		return errors.New("nobody leads")
-	})
-	return at
-}
-
 // report adds the rows. A fire is known by its job and second: the jitter of a job
 // is always the same.
-func report(t *testing.T, records []record.Record, outages []outage, begin, end time.Time, jobs int) {
+func report(t *testing.T, records []record.Record, outages []cluster.Outage, begin, end time.Time, jobs int) {
 	t.Helper()
 	starts := map[string]int{}
-	var during, moved, election []time.Duration
+	var counted []record.Record
 	for _, r := range records {
-		if r.Event != record.Begin || r.ScheduledAt.Before(begin) || !r.ScheduledAt.Before(end) {
-			continue
-		}
-		starts[fmt.Sprint(r.Job, " ", r.ScheduledAt.Unix())]++
-		for _, o := range outages {
-			switch {
-			case r.ScheduledAt.Before(o.from) || r.ScheduledAt.After(o.to.Add(moveWindow)):
-			case r.Attempt > 1:
-				moved = append(moved, r.At.Sub(r.ScheduledAt))
-			case r.ScheduledAt.Before(o.to):
-				during = append(during, r.At.Sub(r.ScheduledAt))
-			}
+		if r.Event == record.Begin && !r.ScheduledAt.Before(begin) && r.ScheduledAt.Before(end) {
+			starts[fmt.Sprint(r.Job, " ", r.ScheduledAt.Unix())]++
+			counted = append(counted, r)
 		}
 	}
+	during, moved := cluster.LateAround(outages, counted)
+	var election []time.Duration
 	twice := 0
 	for _, n := range starts {
 		twice += min(n-1, 1)
 	}
 	for _, o := range outages {
-		election = append(election, o.to.Sub(o.from))
+		election = append(election, o.To.Sub(o.From))
 	}
 	due := jobs * int(end.Unix()-begin.Unix())
 	result(t, row{
 		what: fmt.Sprintf("leader killed %d times under %d jobs a second", len(outages), jobs), bar: "none missed or doubled",
 		measured: fmt.Sprintf("%d ran of %d due, %d twice", len(starts), due, twice),
 	})
-	result(t, row{what: "new leader", bar: "1 s", measured: percentiles(election)})
-	result(t, row{what: "due meanwhile on living nodes", bar: "50 ms late", measured: percentiles(during)})
-	result(t, row{what: "moved from the dead node", bar: "2 s late", measured: percentiles(moved)})
+	result(t, row{what: "new leader", bar: "1 s", measured: cluster.Percentiles(election)})
+	result(t, row{what: "due meanwhile on living nodes", bar: "50 ms late", measured: cluster.Percentiles(during)})
+	result(t, row{what: "moved from the dead node", bar: "2 s late", measured: cluster.Percentiles(moved)})
 }

@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -35,11 +34,11 @@ func TestKillLeader(t *testing.T) {
 		var written time.Duration
 		var writing sync.WaitGroup
 		writing.Go(func() { written = nextWrite(t, c, killed) })
-		found := nextLeader(t, c, old.Name, killed)
+		found := cluster.NextLeader(t, c, old.Name, killed)
 		writing.Wait()
-		t.Logf("leader %s killed: %s leads after %s, writes through every node after %s", old.Name, found.name, found.after, written)
-		if found.after > leaderWithin {
-			t.Errorf("a new leader took %s, want at most %s", found.after, leaderWithin)
+		t.Logf("leader %s killed: %s leads after %s, writes through every node after %s", old.Name, found.Name, found.After, written)
+		if found.After > leaderWithin {
+			t.Errorf("a new leader took %s, want at most %s", found.After, leaderWithin)
 		}
 		old.Start()
 		c.WaitReady()
@@ -59,10 +58,10 @@ func TestStopLeader(t *testing.T) {
 	asked := time.Now()
 	stopped := make(chan struct{})
 	go func() { defer close(stopped); old.Stop() }()
-	found := nextLeader(t, c, old.Name, asked)
-	t.Logf("leader %s stopped: %s leads after %s", old.Name, found.name, found.after)
-	if found.after > leaderWithin {
-		t.Errorf("a new leader took %s, want at most %s", found.after, leaderWithin)
+	found := cluster.NextLeader(t, c, old.Name, asked)
+	t.Logf("leader %s stopped: %s leads after %s", old.Name, found.Name, found.After)
+	if found.After > leaderWithin {
+		t.Errorf("a new leader took %s, want at most %s", found.After, leaderWithin)
 	}
 	<-stopped
 	t.Logf("the agent took %s to stop; writes through the others after %s", time.Since(asked), nextWrite(t, c, asked))
@@ -70,32 +69,6 @@ func TestStopLeader(t *testing.T) {
 	old.Start()
 	c.WaitReady()
 	l.verifyAllRan()
-}
-
-// succession is who leads next, and how long it took.
-type succession struct {
-	name  string
-	after time.Duration
-}
-
-// nextLeader returns once any other node names a leader that is not the old one.
-func nextLeader(t *testing.T, c *cluster.Cluster, old string, since time.Time) succession {
-	t.Helper()
-	var found succession
-	cluster.Eventually(t, settleWithin, "a new leader", func() error {
-		for _, n := range c.Nodes {
-			if n.Name == old {
-				continue
-			}
-			leader, err := n.Client().Leader(t.Context())
-			if err == nil && leader.Name != old {
-				found = succession{leader.Name, time.Since(since)}
-				return nil
-			}
-		}
-		return errors.New("the others name none")
-	})
-	return found
 }
 
 // nextWrite sends a write to every node that is up, and returns how long after

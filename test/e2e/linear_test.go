@@ -32,8 +32,8 @@ func TestLinearizable(t *testing.T) {
 		old := c.Leader()
 		killed := time.Now()
 		old.Kill()
-		found := nextLeader(t, c, old.Name, killed)
-		t.Logf("leader %s killed: %s leads after %s", old.Name, found.name, found.after)
+		found := cluster.NextLeader(t, c, old.Name, killed)
+		t.Logf("leader %s killed: %s leads after %s", old.Name, found.Name, found.After)
 		old.Start()
 		c.WaitReady()
 	}

@@ -59,7 +59,7 @@ func TestWebhooksAcrossLeaders(t *testing.T) {
 		l.quiet()
 		killed := time.Now()
 		old.Kill()
-		nextLeader(t, c, old.Name, killed)
+		cluster.NextLeader(t, c, old.Name, killed)
 		old.Start()
 		c.WaitReady()
 		flaky.broken.Store(false)
